@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* table - rows as columns for people or as JSON for programs, from one description
+ *
+ *	static const struct table_column columns[] = {
+ *		{ "name", "NAME", TABLE_STRING },
+ *		{ "size", "SIZE", TABLE_SIZE },
+ *		{ "digest", NULL, TABLE_STRING },      JSON only
+ *	};
+ *	auto_table struct table t = { 0 };
+ *	table_init(&t, columns, ARRAY_LEN(columns), format);
+ *	table_string(&t, name);
+ *	table_number(&t, size);
+ *	table_string(&t, digest);
+ *	return table_end(&t);
+ *
+ * Cells are given in the order of the columns, every cell of every row. */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+
+enum table_format {
+	TABLE_COLUMNS, /* aligned, with a header line */
+	TABLE_JSON,    /* one object a line, written as soon as the row is complete */
+	TABLE_ARRAY,   /* one array */
+};
+
+enum table_type {
+	TABLE_STRING,
+	TABLE_INT,
+	TABLE_BOOL,
+	TABLE_SIZE, /* bytes; people see "101MB" */
+	TABLE_TIME, /* nanoseconds since 1970; people see "3 minutes ago", JSON has FIELD (RFC 3339) and
+	             * FIELD_ns; 0 is no time and left out */
+	TABLE_RAW,  /* text that is JSON already; people see it as it is */
+};
+
+struct table_column {
+	const char *field;  /* name in JSON; NULL: only for people */
+	const char *header; /* NULL: only in JSON */
+	enum table_type type;
+};
+
+struct table {
+	const struct table_column *columns;
+	size_t count;
+	enum table_format format;
+	int fd; /* where it goes: 1 */
+	bool escape;
+	int64_t now;
+	size_t next;     /* column of the next cell */
+	size_t rows;
+	struct buf line; /* JSON of the current row */
+	struct buf text; /* cells for people, each NUL-terminated */
+};
+
+#define auto_table __attribute__((cleanup(table_free)))
+
+/* Begin a table on stdout. COLUMNS must stay valid. Control characters are escaped if stdout is a
+ * terminal. */
+void table_init(struct table *t, const struct table_column *columns, size_t count,
+	enum table_format format);
+
+/* What --json (VALUE NULL) or --json=array asks for. -EINVAL, text recorded, for another value. */
+int table_format_parse(const char *value, enum table_format *out);
+
+/* The next cell: string and raw columns, and all others. NULL is "". */
+void table_string(struct table *t, const char *s);
+void table_number(struct table *t, int64_t n);
+
+/* Write what is left. -ENOMEM, or the errno of the write; text recorded. */
+int table_end(struct table *t);
+
+void table_free(struct table *t);
+
+#endif
