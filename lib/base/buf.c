@@ -16,7 +16,7 @@ char *buf_reserve(struct buf *b, size_t len)
 
 	if (b->failed)
 		return NULL;
-	if (len >= SIZE_MAX / 2 - b->len || (b->limit && len > b->limit - b->len)) {
+	if (len >= SIZE_MAX / 2 - b->len || (b->limit && b->len + len > b->limit)) {
 		b->failed = true;
 		return NULL;
 	}
@@ -85,8 +85,9 @@ void buf_drop(struct buf *b, size_t len)
 {
 	if (!len)
 		return;
-	memmove(b->data, b->data + len, b->len - len + 1);
 	b->len -= len;
+	memmove(b->data, b->data + len, b->len);
+	b->data[b->len] = '\0';
 }
 
 int buf_check(const struct buf *b)
@@ -100,7 +101,10 @@ int buf_check(const struct buf *b)
 
 const char *buf_str(const struct buf *b)
 {
-	return b->data ? b->data : "";
+	if (!b->data)
+		return "";
+	b->data[b->len] = '\0'; /* reserved room may have been filled without one */
+	return b->data;
 }
 
 char *buf_take(struct buf *b)

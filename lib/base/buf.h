@@ -8,7 +8,8 @@
 
 #include "base/attr.h"
 
-/* All zero is an empty buffer. data is NULL or NUL-terminated after len bytes. */
+/* All zero is an empty buffer. data is NULL or holds len bytes and room for a NUL; appending writes
+ * it, whoever fills reserved room does not have to (see buf_str). */
 struct buf {
 	char *data;
 	size_t len;
@@ -34,7 +35,7 @@ void buf_drop(struct buf *b, size_t len);
 /* 0, or -ENOMEM with the text recorded if any append failed. */
 int buf_check(const struct buf *b);
 
-/* The content as a string, "" when empty; valid until the next append. Check first. */
+/* The content as a NUL-terminated string, "" when empty; valid until the next append. Check first. */
 const char *buf_str(const struct buf *b);
 
 /* Give the content away as an allocated, NUL-terminated string; b is empty afterwards.
