@@ -45,16 +45,18 @@ int fail_errno(const char *fmt, ...)
 
 int fail_wrap(int r, const char *fmt, ...)
 {
-	char front[sizeof(text)];
+	char front[sizeof(text) / 2]; /* the cause keeps the other half */
 	va_list args;
 	size_t len;
 
 	va_start(args, fmt);
-	vsnprintf(front, sizeof(front), fmt, args);
+	vsnprintf(front, sizeof(front) - 2, fmt, args);
 	va_end(args);
+	strcat(front, ": ");
 	len = strlen(front);
-	snprintf(front + len, sizeof(front) - len, ": %s", text);
-	memcpy(text, front, sizeof(text));
+	memmove(text + len, text, sizeof(text) - len);
+	memcpy(text, front, len);
+	text[sizeof(text) - 1] = '\0';
 	return r;
 }
 
