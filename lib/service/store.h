@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* store - the directory that holds images and layers: places, locks, leases, temporary names
+ *
+ * Files are the truth, store.db is an index (DESIGN 2). The store is an OCI image layout:
+ *	oci-layout index.json blobs/sha256/HEX refs/HEX layers/DIR/{fs/,tar,layer.json} tmp/ reserve
+ * Everything is 0700 and owned by the caller, checked with fstat on each open. */
+#ifndef SERVICE_STORE_H
+#define SERVICE_STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "format/digest.h"
+
+struct db;
+
+struct store {
+	char *path;     /* absolute */
+	int dir;        /* of the store */
+	int blobs;      /* blobs/sha256 */
+	int refs, layers, tmp;
+	int run;        /* run directory; -1 until store_run */
+	bool read_only; /* a read-only file system, or opened so: files only, no database */
+	struct db *db;  /* store.db; NULL until store_db */
+	struct db *run_db;
+};
+
+enum store_mode { STORE_READ, STORE_WRITE };
+
+/* Open the store at PATH (NULL: QBOX_STORE, else /var/lib/qbox). STORE_WRITE makes what is missing,
+ * takes db.lock shared and sweeps tmp/. STORE_READ of an absent store: -ENOENT (an empty list, not an
+ * error, for ls). Refused: another owner, or group or others may write (-EPERM with the cure). */
+int store_open(struct store **out, const char *path, enum store_mode mode);
+void store_close(struct store *s);
+
+/* Open store.db (run.db), made or rebuilt from the files if it is missing, not ours, or damaged: the old
+ * file is moved aside, never removed, and a note is printed. -EROFS for a read-only store. */
+int store_db(struct store *s);
+int store_run(struct store *s);
+
+/* Guarded staging place tmp/NAME, empty, with the exclusive lock tmp/NAME.lock held: what a dead process
+ * left there is removed first. WAIT as file_lock (-EAGAIN). store_unstage removes it, lock included;
+ * store_staged gives the lock back after the directory was renamed away. */
+struct staging {
+	char name[160];
+	int lock;
+	int dir;
+};
+int store_stage(struct store *s, const char *name, bool wait, struct staging *out);
+void store_unstage(struct store *s, struct staging *st);
+void store_staged(struct store *s, struct staging *st);
+
+/* Remove from tmp/ what no live process holds. */
+int store_sweep(struct store *s);
+
+/* Bytes that may still be written without touching the last ones (1 MiB reserve kept). */
+int store_free_space(struct store *s, uint64_t *bytes);
+
+/* Pin an object against gc until this process ends or the lease is given back (FORMATS 1, run.db lease).
+ * KIND is "layer", "blob" or "image". Insert before looking whether the object exists. */
+int store_lease(struct store *s, const char *kind, const char *object, int64_t *id);
+void store_unlease(struct store *s, int64_t id);
+
+#endif
