@@ -2,8 +2,9 @@
 /* json - strict RFC 8259 reader, RFC 8785 (canonical) writer
  *
  * Refused: depth over 64, duplicate keys, more than 10,000 members of one object (100,000 items of
- * one array), strings over 1 MiB, NUL in a string, lone surrogates, invalid UTF-8, a byte order
- * mark, anything after the value. */
+ * one array, 200,000 values in all), strings over 1 MiB, numbers over 1,000 characters or beyond a
+ * double, NUL in a string, lone surrogates, invalid UTF-8, a byte order mark, anything after the
+ * value. So a tree takes at most three times the text plus 16 MiB. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -20,6 +21,7 @@ struct json {
 	char *key;          /* name in its object, else NULL */
 	struct json *next;  /* next member or item */
 	struct json *child; /* first member or item */
+	struct json *last;  /* last one, for appending */
 	size_t count;       /* members or items */
 	union {
 		bool boolean;
@@ -35,6 +37,7 @@ struct json {
  * byte offset; -ENOMEM. */
 int json_parse(const char *text, size_t len, struct json **out);
 
+/* Release J and what is in it. J is not in a tree. */
 void json_free(struct json *j);
 void cleanup_json(struct json **j);
 
@@ -49,7 +52,8 @@ int json_get_bool(const struct json *j, const char *key, bool *out);
 int json_get_object(const struct json *j, const char *key, const struct json **out);
 int json_get_array(const struct json *j, const char *key, const struct json **out);
 
-/* Write J in canonical form (RFC 8785: sorted members, shortest numbers, no spaces). */
+/* Write J in canonical form (RFC 8785: sorted members, shortest numbers, no spaces), but integers of
+ * 64 bits in full, where RFC 8785 would round them to a double. Fails OUT if J is NULL. */
 void json_format(struct buf *out, const struct json *j);
 
 /* Build trees: each returns a new value or NULL when out of memory. json_add takes VALUE over (also
