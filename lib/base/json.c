@@ -133,6 +133,8 @@ struct json *json_copy(const struct json *j)
 	struct json *value;
 	const struct json *child;
 
+	if (!j)
+		return NULL;
 	if (j->type == JSON_STRING)
 		return json_new_string(j->string);
 	copy = json_new(j->type);
