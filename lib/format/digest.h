@@ -17,9 +17,14 @@ struct digest {
 
 #define DIGEST_TEXT 136 /* room for "sha512:" + 128 + NUL */
 
+/* How the blocks of a SHA-256 are worked: asking an x86 CPU what it can do costs microseconds in a
+ * virtual machine, so it is asked only when a hash has become long enough to gain from it. */
+enum hash_engine { HASH_UNDECIDED, HASH_PORTABLE, HASH_INSTRUCTIONS };
+
 /* State of one running hash; copyable. */
 struct hash {
 	enum digest_algorithm algorithm;
+	enum hash_engine engine;
 	uint64_t length;
 	union {
 		uint32_t s32[8];
