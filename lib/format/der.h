@@ -17,6 +17,8 @@ struct der_certificate {
 	bool has_eku, server_auth; /* extendedKeyUsage present; holds serverAuth (or any) */
 	bool name_constraints;
 	int64_t not_before, not_after; /* seconds since 1970 */
+	const uint8_t *issuer, *subject; /* the encoded names, inside the input */
+	size_t issuer_len, subject_len;
 };
 
 /* -EBADMSG (text recorded) if it is not a well-formed version 3 certificate. Lengths must be minimal
