@@ -13,10 +13,10 @@
 #include "cli/die.h"
 
 struct applet {
+	struct args_syntax syntax; /* syntax.word is the applet's name; first, for args_nearest */
 	const char *summary;
 	const char *help;
 	int (*main)(struct args *args);
-	struct args_syntax syntax; /* syntax.word is the applet's name */
 	const struct args_syntax *commands;
 	size_t command_count;
 	int usage_status;
@@ -33,5 +33,6 @@ extern const struct applet applets[];
 extern const size_t applet_count;
 extern const struct component components[];
 extern const size_t component_count;
+extern const char qbox_version[];
 
 #endif

@@ -4,17 +4,20 @@
 #   VBUILD/kernel-headers  links to the kernel's headers of the system
 #   VBUILD/include         public headers of the other libraries
 #   VBUILD/lib             libbearssl.a libz.a libsqlite3.a
+# or, with HOST=1, for the host and its libc into VBUILD/host/lib, for sanitizers and fuzzing.
 # The Makefile runs this file after fetch.sh: sources are found by wildcard.
-# Given by it: VBUILD, absolute; CC AR RANLIB for the target; HOSTCC; VFLAGS, its vendor_flags.
+# Given by it: VBUILD, absolute; CC AR RANLIB; HOSTCC; VFLAGS, its flags for the target.
 
 S := $(VBUILD)/src
-O := $(VBUILD)/obj
+OUT := $(VBUILD)$(if $(HOST),/host)
+O := $(OUT)/obj
 Q := $(if $(V),,@)
 COMPILE = $(CC) -Werror=implicit $(VFLAGS)
 
 BEARSSL := $(patsubst $(S)/%.c,$(O)/%.o,$(wildcard $(S)/bearssl/src/*.c $(S)/bearssl/src/*/*.c))
 ZLIB := $(patsubst %,$(O)/zlib/%.o,adler32 crc32 deflate inffast inflate inftrees trees zutil)
 SQLITE := $(O)/sqlite3/sqlite3.o
+AMALGAMATION := $(VBUILD)/sqlite3/sqlite3.c
 
 # No seeder in the library: neither RDRAND alone nor a device file that a confined process lacks.
 # The tls module injects bytes of getrandom(2); without them a handshake fails.
@@ -32,49 +35,59 @@ SQLITE_OMIT := $(addprefix -DSQLITE_OMIT_,ALTERTABLE ANALYZE AUTORESET AUTOVACUU
 	LOCALTIME LOOKASIDE PROGRESS_CALLBACK REINDEX SHARED_CACHE SHUTDOWN_DIRECTORIES TCL_VARIABLE \
 	TEST_CONTROL TRACE UTF16 VIRTUALTABLE WINDOWFUNC XFER_OPT)
 
-all: $(addprefix $(VBUILD)/lib/,libbearssl.a libz.a libsqlite3.a)
+all: $(addprefix $(OUT)/lib/,libbearssl.a libz.a libsqlite3.a) $(VBUILD)/include/bearssl.h
 
-$(VBUILD)/lib/libbearssl.a: $(BEARSSL)
-$(VBUILD)/lib/libz.a: $(ZLIB)
-$(VBUILD)/lib/libsqlite3.a: $(SQLITE)
-$(VBUILD)/lib/%.a: | $(VBUILD)/include/bearssl.h
+$(OUT)/lib/libbearssl.a: $(BEARSSL)
+$(OUT)/lib/libz.a: $(ZLIB)
+$(OUT)/lib/libsqlite3.a: $(SQLITE)
+$(OUT)/lib/%.a:
 	@echo "  AR      $(@F)"
 	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcsD $@ $(sort $^)
 
-$(VBUILD)/include/bearssl.h: $(SQLITE)
+$(VBUILD)/include/bearssl.h: $(AMALGAMATION)
 	$(Q)mkdir -p $(@D) && cp $(S)/bearssl/inc/*.h $(S)/zlib/zlib.h $(S)/zlib/zconf.h \
-		$(O)/sqlite3/sqlite3.h $(@D)
+		$(dir $(AMALGAMATION))sqlite3.h $(@D)
 
-$(BEARSSL): $(O)/%.o: $(S)/%.c | headers
+$(BEARSSL) $(ZLIB) $(SQLITE): $(O)/flags $(lastword $(MAKEFILE_LIST)) | headers
+
+$(BEARSSL): $(O)/%.o: $(S)/%.c
 	$(Q)mkdir -p $(@D) && $(COMPILE) $(BEARSSL_FLAGS) -I$(S)/bearssl/inc -I$(S)/bearssl/src -c $< -o $@
 
-$(ZLIB): $(O)/%.o: $(S)/%.c | headers
+$(ZLIB): $(O)/%.o: $(S)/%.c
 	$(Q)mkdir -p $(@D) && $(COMPILE) $(ZLIB_FLAGS) -c $< -o $@
 
-$(SQLITE): $(O)/sqlite3/sqlite3.c | headers
+# With the omits upstream's code warns of functions that are declared and not there.
+$(SQLITE): $(AMALGAMATION)
 	@echo "  CC      sqlite3.c"
-	$(Q)$(COMPILE) $(SQLITE_FLAGS) $(SQLITE_OMIT) -c $< -o $@ 2>$(O)/cc.log || { cat $(O)/cc.log; false; }
+	$(Q)mkdir -p $(@D) && $(COMPILE) $(SQLITE_FLAGS) $(SQLITE_OMIT) -c $< -o $@ 2>$(O)/sqlite3.log || \
+		{ cat $(O)/sqlite3.log; false; }
 
-$(O)/sqlite3/sqlite3.c:
+$(AMALGAMATION): $(lastword $(MAKEFILE_LIST))
 	@echo "  GEN     sqlite3.c"
-	$(Q)mkdir -p $(@D) && $(MAKE) -s -C $(@D) -f ../../src/sqlite3/main.mk TOP=../../src/sqlite3 \
-		BCC='$(HOSTCC) -w' OPTS='$(SQLITE_OMIT)' sqlite3.c >$(O)/sqlite3.log
+	$(Q)rm -rf $(@D) && mkdir -p $(@D) && $(MAKE) -s -C $(@D) -f ../src/sqlite3/main.mk \
+		TOP=../src/sqlite3 BCC='$(HOSTCC) -w' OPTS='$(SQLITE_OMIT)' sqlite3.c >$(VBUILD)/sqlite3.log
 
-headers: $(VBUILD)/musl/lib/libc.a $(VBUILD)/kernel-headers
+headers: $(if $(HOST),,$(VBUILD)/musl/lib/libc.a $(VBUILD)/kernel-headers)
 
 # musl is built in its own tree, so that it sees relative paths only.
-$(VBUILD)/musl/lib/libc.a:
+$(VBUILD)/musl/lib/libc.a: $(O)/flags
 	@echo "  MUSL    libc.a"
-	$(Q)cd $(S)/musl && CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' CFLAGS='-fno-pie -w' ./configure \
-		--prefix=/ --disable-shared --disable-wrapper --target="$$($(CC) -dumpmachine)" >$(O)-musl.log
-	$(Q)$(MAKE) -s -C $(S)/musl DESTDIR=$(VBUILD)/musl install >>$(O)-musl.log
+	$(Q)cd $(S)/musl && $(MAKE) -s distclean && CC='$(CC)' AR='$(AR)' RANLIB='$(RANLIB)' \
+		CFLAGS='-fno-pie -w' ./configure --prefix=/ --disable-shared --disable-wrapper \
+		--target="$$($(CC) -dumpmachine)" >$(VBUILD)/musl.log
+	$(Q)rm -rf $(VBUILD)/musl && $(MAKE) -s -C $(S)/musl DESTDIR=$(VBUILD)/musl install >>$(VBUILD)/musl.log
 
-$(VBUILD)/kernel-headers:
-	$(Q)mkdir -p $@.new && for name in linux/types.h asm/unistd.h asm-generic/types.h; do \
+$(VBUILD)/kernel-headers: $(O)/flags
+	$(Q)rm -rf $@ $@.new && mkdir -p $@.new && for name in linux/types.h asm/unistd.h asm-generic/types.h; do \
 		file=$$(echo "#include <$$name>" | $(CC) -E -M -xc - | tr ' ' '\n' | grep "/$$name\$$") || \
 			{ echo "vendor: $(CC) does not find <$$name>: install linux-libc-dev" >&2; exit 1; }; \
 		ln -sfn "$${file%/*}" $@.new/"$${name%/*}"; \
 	done && mv $@.new $@
 
-.PHONY: all headers
+# Another compiler or other flags: build again.
+$(O)/flags: FORCE
+	$(Q)mkdir -p $(@D) && echo '$(COMPILE)' | cmp -s - $@ || echo '$(COMPILE)' >$@
+
+FORCE:
+.PHONY: all headers FORCE
 .DELETE_ON_ERROR:
