@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""orphans.py PID SIGNAL - send SIGNAL to a process and wait until all its descendants are gone too
+
+Prints how many there were. Those that still live after 10 seconds are named, and it exits 1.
+"""
+import os
+import select
+import sys
+
+
+def descendants(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+        for child in map(int, f.read().split()):
+            yield child
+            yield from descendants(child)
+
+
+def main():
+    pid, number = map(int, sys.argv[1:])
+    handles = {p: os.pidfd_open(p) for p in descendants(pid)}
+    os.kill(pid, number)
+    alive = []
+    for process, handle in handles.items():
+        poll = select.poll()
+        poll.register(handle, select.POLLIN)
+        if not poll.poll(10_000):
+            alive.append(process)
+    print(len(handles))
+    if alive:
+        sys.exit(f"orphans.py: still alive: {alive}")
+
+
+main()
