@@ -167,15 +167,14 @@ fills_up()
 #				with SYNC another file was made durable just before, and the journal with it
 power_cut()
 {
-	rm -rf "$FAULT_DISK/store"
 	strike "$1" signal=KILL "$2"
-	[ -z "$3" ] || { echo x >"$FAULT_DISK/other" && sync "$FAULT_DISK/other"; }
-	python3 "$helpers/cut.py" "$FAULT_DISK" || return
-	umount "$FAULT_DISK" && disk_mount || return
-	recovers || wrong "power cut at call $2 of $1${3:+, synced}: $(cat "$SCRATCH/err")"
+	[ "$3" = 0 ] || { echo x >"$FAULT_DISK/other" && sync "$FAULT_DISK/other"; }
+	python3 "$helpers/cut.py" "$FAULT_DISK" && umount "$FAULT_DISK" && disk_mount || return
+	qimage ls | grep -q bystander || wrong "another image is gone" || return
+	recovers || wrong "power cut at call $2 of $1, sync $3: $(cat "$SCRATCH/err")"
 }
 
-# power_cuts ROUNDS	at points spread over the calls that change the disk
+# power_cuts ROUNDS	at points spread over the calls that change the disk, with another image there
 power_cuts()
 {
 	disk_make 64 && disk_mount || return
@@ -184,11 +183,15 @@ power_cuts()
 
 power_rounds()
 {
-	power_classes=$(echo "$FAULT_CLASSES" | grep -e rename -e fsync -e mkdirat -e write -e unlinkat)
-	power_each=$((($1 + 9) / 10))
-	for class in $power_classes; do
-		for n in $(points "$(calls "$class")" $power_each); do
-			power_cut "$class" "$n" "" && power_cut "$class" "$n" sync || return
-		done
+	echo "$FAULT_CLASSES" | grep -e rename -e fsync -e mkdirat -e write -e unlinkat >"$SCRATCH/classes.power"
+	while read -r class; do
+		echo "$class $(calls "$class")"
+	done <"$SCRATCH/classes.power" >"$SCRATCH/counts.power"
+	fresh
+	FAULT_SOURCE="oci:$(image small) bystander:1" fault_pull >/dev/null && sync -f "$FAULT_DISK" || return
+	for round in $(seq "$1"); do
+		set -- $(sed -n "$((round % 5 + 1))p" "$SCRATCH/counts.power")
+		power_cut "$1" $((1 + round / 10 * 7919 % $2)) $((round / 5 % 2)) || return
+		qimage rm fault:1 >/dev/null && sync -f "$FAULT_DISK" || return
 	done
 }

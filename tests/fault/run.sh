@@ -33,7 +33,7 @@ t "every size of tmpfs from 64 KiB to 16 MiB" -- fills_up size 65536 65536 20000
 t "every number of inodes from 20 to 4,000" -- fills_up nr_inodes 20 20 4000
 
 FAULT_SOURCE="oci:$settle fault:1"
-t "200 power cuts" -- power_cuts 100
+t "200 power cuts" -- power_cuts 200
 
 # The only fault that takes its time: a server that falls silent is left after 30 s.
 FAULT_SOURCE="--cacert=$EVIL_CA $EVIL/a/b:1"
