@@ -4,6 +4,7 @@
 # evil_start DIR [http] [OCI]	start one, with TLS unless http; sets EVIL (localhost:PORT), EVIL_CA, EVIL_LOG
 #				and EVIL_PID. The script and log of the one that was started last are in use.
 # evil_stop			stop all that were started
+# evil_asked PATTERN N PID	wait until N requests match (grep -E); fails if process PID ends before that
 # evil LINE...			the script from now on, one line a word; the log is emptied
 
 helpers=${helpers:-$(pwd)/tests/helpers}
@@ -43,4 +44,10 @@ evil()
 	EVIL_SERIAL=$((EVIL_SERIAL + 1))
 	: >"$EVIL_LOG"
 	{ echo "# $EVIL_SERIAL"; printf '%s\n' "$@"; } >"$EVIL_SCRIPT.new" && mv "$EVIL_SCRIPT.new" "$EVIL_SCRIPT"
+}
+
+evil_asked()
+{
+	tail --pid="$3" -n +1 -f "$EVIL_LOG" | grep -E --line-buffered -m "$2" "$1" >/dev/null
+	[ "$(grep -Ec "$1" "$EVIL_LOG")" -ge "$2" ] || { echo "no $2 requests of $1" >&2; return 1; }
 }

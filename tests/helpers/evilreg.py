@@ -476,8 +476,8 @@ class Server:
         data = b""
         while b"\r\n\r\n" not in data:
             piece = sock.recv(65536)
-            if not piece:
-                return False
+            if not piece or not (data or piece[:1].isalpha()):
+                return False  # the end, or TLS spoken to a plain port
             data += piece
         request = Request(data.split(b"\r\n\r\n")[0].decode("latin-1"))
         with self.lock:

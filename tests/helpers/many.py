@@ -14,10 +14,12 @@ def main():
     source = random.Random(1)
     words = [bytes(source.choice(LETTERS) for _ in range(source.randint(2, 9))) for _ in range(3000)]
     with tarfile.open(out, "w", format=tarfile.GNU_FORMAT) as archive:
+        add(archive, "m", None)
         for number in range(count):
             directory = f"m/{number // 1000}/{number // 50 % 20}"
-            if number % 50 == 0:
-                add(archive, directory, None)
+            for step, parent in ((1000, f"m/{number // 1000}"), (50, directory)):
+                if number % step == 0:
+                    add(archive, parent, None)
             text = b" ".join(source.choice(words) for _ in range(source.randint(20, 300)))
             add(archive, f"{directory}/f{number % 50}.txt", text)
 
