@@ -19,15 +19,17 @@ struct ref {
 
 /* Parse what a user writes ("alpine", "localhost:5000/a/b:1", "x@sha256:..."). The first part is a
  * host if it holds a dot or a colon or is "localhost". -EINVAL (text recorded, names the reference)
- * for anything outside the grammar, over REF_MAX bytes, upper case in the repository, ... */
+ * for anything outside the grammar, over REF_MAX bytes in its canonical form, upper case in the
+ * repository, 64 hex digits alone (an image id). */
 int ref_parse(struct ref *out, const char *s);
 
 /* Canonical text, which parses to the same: host/repository:tag, host/repository@digest, or
- * host/repository:tag@digest. OUT holds REF_MAX + DIGEST_TEXT. */
-#define REF_TEXT (REF_MAX + 256 + DIGEST_TEXT)
+ * host/repository:tag@digest. OUT holds REF_TEXT. */
+#define REF_TEXT (REF_MAX + 1)
 void ref_format(char *out, const struct ref *r);
 
-/* The short form that people know: docker.io and library/ left out. */
+/* The short form that people know: docker.io and library/ left out where it parses to the same. OUT
+ * holds REF_TEXT. */
 void ref_format_short(char *out, const struct ref *r);
 
 /* Is S a tag: [A-Za-z0-9_][A-Za-z0-9._-]{0,127}? */
