@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/buf.h"
+#include "format/sparse.h"
 
 #define TAR_NAME_MAX 4096
 
@@ -30,10 +31,6 @@ struct tar_xattr {
 	const char *name;
 	const uint8_t *value;
 	size_t len;
-};
-
-struct tar_sparse {
-	uint64_t offset, len; /* a piece that holds data; ascending, not overlapping */
 };
 
 /* One member. Strings belong to the reader and are valid during the callback. */
@@ -61,7 +58,7 @@ struct tar_events {
 	int (*entry)(void *ctx, const struct tar_entry *e);
 	/* Content of the last entry, at OFFSET of the file. For a sparse file only its data pieces. */
 	int (*data)(void *ctx, const uint8_t *bytes, size_t len, uint64_t offset);
-	/* The last entry's content is complete. */
+	/* The content of the last entry, a TAR_FILE, is complete. */
 	int (*done)(void *ctx);
 };
 
