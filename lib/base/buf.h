@@ -35,7 +35,8 @@ void buf_drop(struct buf *b, size_t len);
 /* 0, or -ENOMEM with the text recorded if any append failed. */
 int buf_check(const struct buf *b);
 
-/* The content as a NUL-terminated string, "" when empty; valid until the next append. Check first. */
+/* The content as a NUL-terminated string, "" when empty; valid until the next append. Check
+ * first. */
 const char *buf_str(const struct buf *b);
 
 /* Give the content away as an allocated, NUL-terminated string; b is empty afterwards.

@@ -8,7 +8,8 @@
 
 #include "base/attr.h"
 
-/* Record the text, forget any earlier text and hint. ERR is a positive errno value; returns -ERR. */
+/* Record the text, forget any earlier text and hint. ERR is a positive errno value; returns
+ * -ERR. */
 int fail(int err, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Like fail with the current errno, whose meaning is added: "TEXT: No such file or directory". */

@@ -12,12 +12,12 @@
 #include "base/fail.h"
 #include "base/str.h"
 
-#define DEPTH_MAX 64
+#define DEPTH_MAX   64
 #define MEMBERS_MAX 10000
-#define ITEMS_MAX 100000
-#define VALUES_MAX 200000
-#define STRING_MAX (1u << 20)
-#define NUMBER_MAX 1000
+#define ITEMS_MAX   100000
+#define VALUES_MAX  200000
+#define STRING_MAX  (1u << 20)
+#define NUMBER_MAX  1000
 
 /* --- trees --- */
 
@@ -478,15 +478,9 @@ static int read_typed(struct reader *in, struct json *j)
 	int c = peek(in);
 
 	switch (c) {
-	case '{':
-		j->type = JSON_OBJECT;
-		return read_list(in, j);
-	case '[':
-		j->type = JSON_ARRAY;
-		return read_list(in, j);
-	case '"':
-		j->type = JSON_STRING;
-		return read_string(in, &j->string);
+	case '{': j->type = JSON_OBJECT; return read_list(in, j);
+	case '[': j->type = JSON_ARRAY; return read_list(in, j);
+	case '"': j->type = JSON_STRING; return read_string(in, &j->string);
 	case 't':
 	case 'f':
 		j->type = JSON_BOOL;
@@ -550,12 +544,16 @@ const struct json *json_get(const struct json *j, const char *key)
 }
 
 /* Member KEY as TYPE: 1, 0 if absent or null, -EBADMSG. */
-static int get_typed(const struct json *j, const char *key, enum json_type type,
-	const struct json **out)
+static int get_typed(
+	const struct json *j, const char *key, enum json_type type, const struct json **out)
 {
 	static const char *const names[] = {
-		[JSON_NULL] = "null", [JSON_BOOL] = "a boolean", [JSON_INT] = "an integer",
-		[JSON_REAL] = "a fraction", [JSON_STRING] = "a string", [JSON_ARRAY] = "an array",
+		[JSON_NULL] = "null",
+		[JSON_BOOL] = "a boolean",
+		[JSON_INT] = "an integer",
+		[JSON_REAL] = "a fraction",
+		[JSON_STRING] = "a string",
+		[JSON_ARRAY] = "an array",
 		[JSON_OBJECT] = "an object",
 	};
 	const struct json *member = json_get(j, key);

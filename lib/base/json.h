@@ -52,14 +52,14 @@ int json_get_bool(const struct json *j, const char *key, bool *out);
 int json_get_object(const struct json *j, const char *key, const struct json **out);
 int json_get_array(const struct json *j, const char *key, const struct json **out);
 
-/* Write J in canonical form (RFC 8785: sorted members, shortest numbers, no spaces), but integers of
- * 64 bits in full, where RFC 8785 would round them to a double. Fails OUT if J is NULL. */
+/* Write J in canonical form (RFC 8785: sorted members, shortest numbers, no spaces), but integers
+ * of 64 bits in full, where RFC 8785 would round them to a double. Fails OUT if J is NULL. */
 void json_format(struct buf *out, const struct json *j);
 
-/* Build trees: each returns a new value or NULL when out of memory; a copy of NULL is NULL. json_add
- * takes VALUE over (also on failure) and accepts NULL for either, so that a chain is checked once at
- * its end. KEY is NULL for arrays; the order of members is kept and an existing member of that name
- * is replaced. */
+/* Build trees: each returns a new value or NULL when out of memory; a copy of NULL is NULL.
+ * json_add takes VALUE over (also on failure) and accepts NULL for either, so that a chain is
+ * checked once at its end. KEY is NULL for arrays; the order of members is kept and an existing
+ * member of that name is replaced. */
 struct json *json_new(enum json_type type);
 struct json *json_new_string(const char *s);
 struct json *json_new_int(int64_t value);

@@ -38,8 +38,8 @@ void log_note(const char *fmt, ...)
 		buf_printf(&line, "%s: ", note.name);
 	str_escape(&line, text, strlen(text));
 	buf_putc(&line, '\n');
-	/* One write, so that lines of several processes do not mix. A note that cannot be written is
-	 * lost: there is nowhere to say so. */
+	/* One write, so that lines of several processes do not mix. A note that cannot be written
+	 * is lost: there is nowhere to say so. */
 	if (!line.failed)
 		(void)!write(note.fd, line.data, line.len);
 	errno = saved;

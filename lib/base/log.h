@@ -10,8 +10,8 @@
 
 #include "base/attr.h"
 
-/* Where notes go and what stands in front of them ("qpull"); QUIET drops them. NAME must stay valid.
- * Before the first call notes go to descriptor 2 without a name. */
+/* Where notes go and what stands in front of them ("qpull"); QUIET drops them. NAME must stay
+ * valid. Before the first call notes go to descriptor 2 without a name. */
 void log_init(int fd, const char *name, bool quiet);
 
 /* Note "NAME: TEXT". Keeps errno. */

@@ -144,8 +144,12 @@ static uint64_t duration_unit(const char **s)
 		const char *name;
 		uint64_t ns;
 	} units[] = {
-		{ "ms", 1000000 }, { "us", 1000 }, { "ns", 1 },
-		{ "h", 3600ull * BILLION }, { "m", 60ull * BILLION }, { "s", BILLION },
+		{ "ms", 1000000 },
+		{ "us", 1000 },
+		{ "ns", 1 },
+		{ "h", 3600ull * BILLION },
+		{ "m", 60ull * BILLION },
+		{ "s", BILLION },
 	};
 	size_t i;
 

@@ -20,7 +20,8 @@ int num_parse_size(const char *s, uint64_t *out);
 /* A duration: 1h2m3.5s, 300ms, or plain seconds. Result in nanoseconds. -EINVAL, -ERANGE. */
 int num_parse_duration(const char *s, int64_t *out);
 
-/* Size for people, three significant digits in powers of 1000 as docker prints: "101MB". OUT >= 16. */
+/* Size for people, three significant digits in powers of 1000 as docker prints: "101MB". OUT holds
+ * 16. */
 void num_format_size(char *out, size_t size, uint64_t bytes);
 
 #endif

@@ -14,7 +14,8 @@ bool str_ends(const char *s, const char *suffix);
 /* Is every byte of S one of SET? True for "". */
 bool str_only(const char *s, const char *set);
 
-/* Copy S into DST of SIZE bytes. -ENAMETOOLONG (text recorded) if it does not fit; DST is "" then. */
+/* Copy S into DST of SIZE bytes. -ENAMETOOLONG (text recorded) if it does not fit; DST is ""
+ * then. */
 int str_copy(char *dst, size_t size, const char *s);
 
 /* Lower-case ASCII letters in place; no locale. */

@@ -10,9 +10,9 @@
 #include "base/str.h"
 #include "format/url.h"
 
-#define ALNUM "abcdefghijklmnopqrstuvwxyz0123456789"
-#define WORD ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
-#define HUB "docker.io"
+#define ALNUM    "abcdefghijklmnopqrstuvwxyz0123456789"
+#define WORD     ALNUM "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+#define HUB      "docker.io"
 #define OFFICIAL "library/"
 
 static int bad(const char *s, const char *why)
@@ -67,7 +67,8 @@ static bool parse_host(struct ref *out, const char *s, size_t len)
 		strcpy(host, HUB);
 	used = snprintf(out->host, sizeof(out->host), strchr(host, ':') ? "[%s]" : "%s", host);
 	if (port)
-		used += snprintf(out->host + used, sizeof(out->host) - (size_t)used, ":%" PRIu16, port);
+		used += snprintf(
+			out->host + used, sizeof(out->host) - (size_t)used, ":%" PRIu16, port);
 	return used < (int)sizeof(out->host);
 }
 
@@ -129,8 +130,8 @@ static int parse(struct ref *out, const char *s)
 }
 
 /* Write HOST, a slash, REPOSITORY, tag and digest of R; HOST may be "", then without the slash. */
-static int format(char *out, size_t size, const char *host, const char *repository,
-	const struct ref *r)
+static int format(
+	char *out, size_t size, const char *host, const char *repository, const struct ref *r)
 {
 	char digest[DIGEST_TEXT] = "";
 

@@ -10,9 +10,9 @@
 #define REF_MAX 512
 
 struct ref {
-	char host[256];       /* lower case, with ":port" if given; "docker.io" when none is named */
+	char host[256]; /* lower case, with ":port" if given; "docker.io" when none is named */
 	char repository[256]; /* "library/alpine" for a lone name on docker.io */
-	char tag[129];        /* "latest" if neither tag nor digest is given; "" with a digest alone */
+	char tag[129]; /* "latest" if neither tag nor digest is given; "" with a digest alone */
 	bool has_digest;
 	struct digest digest;
 };

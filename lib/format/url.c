@@ -12,9 +12,9 @@
 #include "base/num.h"
 #include "base/str.h"
 
-#define DIGITS "0123456789"
-#define ALNUM "abcdefghijklmnopqrstuvwxyz" DIGITS
-#define HOST_MAX 253 /* RFC 1035 */
+#define DIGITS    "0123456789"
+#define ALNUM     "abcdefghijklmnopqrstuvwxyz" DIGITS
+#define HOST_MAX  253 /* RFC 1035 */
 #define LABEL_MAX 63
 
 /* A lower-case DNS name. The last label must not be a number: others would read 127.1 or 0x7f000001
@@ -73,7 +73,8 @@ bool url_parse_authority(char *host, bool *literal, uint16_t *port, const char *
 
 static int bad(const char *s, const char *why)
 {
-	return fail(EINVAL, "'%.200s%s' is not a valid URL: %s", s, strlen(s) > 200 ? "..." : "", why);
+	return fail(
+		EINVAL, "'%.200s%s' is not a valid URL: %s", s, strlen(s) > 200 ? "..." : "", why);
 }
 
 static bool is_printable(const char *s)

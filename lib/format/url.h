@@ -13,15 +13,15 @@
 
 struct url {
 	bool https;
-	char host[256]; /* lower case; IPv6 literals without brackets */
-	bool literal;   /* host is an IPv4 or IPv6 address */
-	uint16_t port;  /* 80 or 443 if not given */
+	char host[256];     /* lower case; IPv6 literals without brackets */
+	bool literal;       /* host is an IPv4 or IPv6 address */
+	uint16_t port;      /* 80 or 443 if not given */
 	char path[URL_MAX]; /* begins with a slash; with query, without fragment */
 };
 
-/* Read "host" or "host:port" of LEN bytes: a DNS name (letters, digits, hyphens), an IPv4 address or
- * an IPv6 address in brackets. HOST holds 256, lower case, addresses in their one canonical form;
- * *PORT is 0 if none is given. False for anything else, names that end in a dot or a number too. */
+/* Read "host" or "host:port" of LEN bytes: a DNS name (letters, digits, hyphens), an IPv4 address
+ * or an IPv6 address in brackets. HOST holds 256, lower case, addresses in their one canonical
+ * form; *PORT is 0 if none is given. False for anything else, names that end in a dot or a number too. */
 bool url_parse_authority(char *host, bool *literal, uint16_t *port, const char *s, size_t len);
 
 /* Absolute http(s) URL. -EINVAL (text recorded): other scheme, user information, bad host or port,

@@ -20,7 +20,8 @@ static void same(const struct url *u)
 	buf_printf(&text, "%s://%s%s", u->https ? "https" : "http", authority, u->path);
 	if (u->path[0] != '/' || !u->port || url_parse(&again, buf_str(&text)) < 0)
 		abort();
-	if (!url_same_origin(u, &again) || u->literal != again.literal || strcmp(u->path, again.path) != 0)
+	if (!url_same_origin(u, &again) || u->literal != again.literal ||
+		strcmp(u->path, again.path) != 0)
 		abort();
 }
 
@@ -45,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (!location || url_resolve(&u, &base, location) < 0)
 		return 0;
 	same(&u);
-	if (strstr(u.path, "/../") && strcspn(u.path, "?") > (size_t)(strstr(u.path, "/../") - u.path))
+	if (strstr(u.path, "/../") &&
+		strcspn(u.path, "?") > (size_t)(strstr(u.path, "/../") - u.path))
 		abort();
 	return 0;
 }

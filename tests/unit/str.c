@@ -94,8 +94,23 @@ static void check_base64(void)
 		{ "\xfb\xef\xff", "++//", "++//" },
 	};
 	static const char *const bad[] = {
-		"Z", "=", "==", "====", "Zg=", "Zg===", "Z===", "Zm9v=", "Zm9vZ", "Zh==", "Zm9=",
-		"Zm 8", "Zm8\n", "-_-_", "Zg==Zg==", "Zm8=\n", "Z\xc3\xa4g",
+		"Z",
+		"=",
+		"==",
+		"====",
+		"Zg=",
+		"Zg===",
+		"Z===",
+		"Zm9v=",
+		"Zm9vZ",
+		"Zh==",
+		"Zm9=",
+		"Zm 8",
+		"Zm8\n",
+		"-_-_",
+		"Zg==Zg==",
+		"Zm8=\n",
+		"Z\xc3\xa4g",
 	};
 	char out[16], text[16];
 	size_t i;
@@ -106,9 +121,11 @@ static void check_base64(void)
 		str_base64(text, good[i].plain, strlen(good[i].plain));
 		CHECK_STR(text, good[i].text);
 		r = str_unbase64(out, sizeof(out), text, strlen(text));
-		CHECK(r == (int)strlen(good[i].plain) && memcmp(out, good[i].plain, (size_t)r) == 0);
+		CHECK(r == (int)strlen(good[i].plain) &&
+			memcmp(out, good[i].plain, (size_t)r) == 0);
 		r = str_unbase64(out, sizeof(out), good[i].bare, strlen(good[i].bare));
-		CHECK(r == (int)strlen(good[i].plain) && memcmp(out, good[i].plain, (size_t)r) == 0);
+		CHECK(r == (int)strlen(good[i].plain) &&
+			memcmp(out, good[i].plain, (size_t)r) == 0);
 	}
 
 	unit_case("refuses bad base64");
@@ -215,7 +232,9 @@ static void check_escape(void)
 	CHECK_STR(buf_str(&b), "\xc3\xa4\\xc3");
 	buf_clear(&b);
 	str_escape(&b, "a\0b", 3);
-	CHECK_STR(buf_str(&b), "a\\x00" "b");
+	CHECK_STR(buf_str(&b),
+		"a\\x00"
+		"b");
 }
 
 int main(void)
