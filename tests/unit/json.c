@@ -8,7 +8,10 @@
 #include "unit.h"
 
 /* Text with its length, so that it may hold NUL. */
-#define TEXT(s) { s, sizeof(s) - 1 }
+#define TEXT(s)                  \
+	{                        \
+		s, sizeof(s) - 1 \
+	}
 
 struct text {
 	const char *s;
@@ -73,13 +76,26 @@ static void accept_rows(const struct row *rows, size_t count)
 static void check_accepts_structure(void)
 {
 	static const struct row rows[] = {
-		{ "[]", NULL }, { "{}", NULL }, { "null", NULL }, { "true", NULL }, { "false", NULL },
-		{ "\"\"", NULL }, { "0", NULL }, { " \t\r\n[ \t\r\n] \t\r\n", "[]" },
-		{ "{ }", "{}" }, { "[1 , 2]", "[1,2]" }, { "{ \"a\" : 1 }", "{\"a\":1}" },
-		{ "[[],[[]],{}]", NULL }, { "[null,1,\"1\",{}]", NULL }, { "[1,null,null,2]", NULL },
-		{ "{\"b\":1,\"a\":2}", "{\"a\":2,\"b\":1}" }, { "{\"\":0}", NULL },
-		{ "{\"a\":{\"a\":{\"a\":[]}}}", NULL }, { "[{\"a\":1},{\"a\":1}]", NULL },
-		{ "{\"A\":1,\"a\":2}", NULL }, { "{\"a\":1,\"aa\":2,\"\":3}", "{\"\":3,\"a\":1,\"aa\":2}" },
+		{ "[]", NULL },
+		{ "{}", NULL },
+		{ "null", NULL },
+		{ "true", NULL },
+		{ "false", NULL },
+		{ "\"\"", NULL },
+		{ "0", NULL },
+		{ " \t\r\n[ \t\r\n] \t\r\n", "[]" },
+		{ "{ }", "{}" },
+		{ "[1 , 2]", "[1,2]" },
+		{ "{ \"a\" : 1 }", "{\"a\":1}" },
+		{ "[[],[[]],{}]", NULL },
+		{ "[null,1,\"1\",{}]", NULL },
+		{ "[1,null,null,2]", NULL },
+		{ "{\"b\":1,\"a\":2}", "{\"a\":2,\"b\":1}" },
+		{ "{\"\":0}", NULL },
+		{ "{\"a\":{\"a\":{\"a\":[]}}}", NULL },
+		{ "[{\"a\":1},{\"a\":1}]", NULL },
+		{ "{\"A\":1,\"a\":2}", NULL },
+		{ "{\"a\":1,\"aa\":2,\"\":3}", "{\"\":3,\"a\":1,\"aa\":2}" },
 		{ "[true,false,null]\n", "[true,false,null]" },
 		{ "{\"title\":\"\\u041f\\u043e\"}", "{\"title\":\"\xd0\x9f\xd0\xbe\"}" },
 	};
@@ -102,9 +118,13 @@ static void check_accepts_strings(void)
 		{ "\"\\uD800\\uDC00\\uDBFF\\uDFFF\"", "\"\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"" },
 		{ "\"\\uD7FF\\uE000\\uFFFF\"", "\"\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\"" },
 		{ "\"\\ufeff\\ufffe\"", "\"\xef\xbb\xbf\xef\xbf\xbe\"" },
-		{ "\"\\\\u0000\"", NULL }, { "\"\\\\\\\"\"", NULL }, { "\"\x7f\"", NULL },
-		{ "\"/ * // # '\"", NULL }, { "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", NULL },
-		{ "\"\\u00610062\"", "\"a0062\"" }, { "{\"\\u0061\":\"\\u0062\"}", "{\"a\":\"b\"}" },
+		{ "\"\\\\u0000\"", NULL },
+		{ "\"\\\\\\\"\"", NULL },
+		{ "\"\x7f\"", NULL },
+		{ "\"/ * // # '\"", NULL },
+		{ "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\"", NULL },
+		{ "\"\\u00610062\"", "\"a0062\"" },
+		{ "{\"\\u0061\":\"\\u0062\"}", "{\"a\":\"b\"}" },
 		{ "\"\xf4\x8f\xbf\xbf\xc2\x80\xe0\xa0\x80\"", NULL },
 	};
 
@@ -115,19 +135,42 @@ static void check_accepts_strings(void)
 static void check_accepts_numbers(void)
 {
 	static const struct row rows[] = {
-		{ "-0", "0" }, { "-0.0", "0" }, { "0e99999", "0" }, { "1e-99999", "0" }, { "-1", NULL },
-		{ "123", NULL }, { "1.0", "1" }, { "1.50", "1.5" }, { "1E2", "100" }, { "1e+2", "100" },
-		{ "1E-2", "0.01" }, { "0.1e1", "1" }, { "20e1", "200" }, { "123.456e78", "1.23456e+80" },
-		{ "9223372036854775807", NULL }, { "-9223372036854775808", NULL },
+		{ "-0", "0" },
+		{ "-0.0", "0" },
+		{ "0e99999", "0" },
+		{ "1e-99999", "0" },
+		{ "-1", NULL },
+		{ "123", NULL },
+		{ "1.0", "1" },
+		{ "1.50", "1.5" },
+		{ "1E2", "100" },
+		{ "1e+2", "100" },
+		{ "1E-2", "0.01" },
+		{ "0.1e1", "1" },
+		{ "20e1", "200" },
+		{ "123.456e78", "1.23456e+80" },
+		{ "9223372036854775807", NULL },
+		{ "-9223372036854775808", NULL },
 		{ "9223372036854775808", "9223372036854776000" },
-		{ "-9223372036854775809", "-9223372036854776000" }, { "9007199254740993", NULL },
-		{ "9007199254740993.0", "9007199254740992" }, { "18446744073709551615", "18446744073709552000" },
-		{ "100000000000000000000000", "1e+23" }, { "1e21", "1e+21" }, { "1e20", "100000000000000000000" },
-		{ "0.000001", NULL }, { "0.0000001", "1e-7" }, { "-1.5E-10", "-1.5e-10" },
-		{ "4.50", "4.5" }, { "2e-3", "0.002" }, { "1e-27", NULL }, { "1E30", "1e+30" },
-		{ "333333333.33333329", "333333333.3333333" }, { "5.684341886080801486968994140625e-14",
-			"5.684341886080802e-14" }, { "1.7976931348623158e308", "1.7976931348623157e+308" },
-		{ "-123123123123123123123123123123", "-1.2312312312312312e+29" }, { "5e-324", NULL },
+		{ "-9223372036854775809", "-9223372036854776000" },
+		{ "9007199254740993", NULL },
+		{ "9007199254740993.0", "9007199254740992" },
+		{ "18446744073709551615", "18446744073709552000" },
+		{ "100000000000000000000000", "1e+23" },
+		{ "1e21", "1e+21" },
+		{ "1e20", "100000000000000000000" },
+		{ "0.000001", NULL },
+		{ "0.0000001", "1e-7" },
+		{ "-1.5E-10", "-1.5e-10" },
+		{ "4.50", "4.5" },
+		{ "2e-3", "0.002" },
+		{ "1e-27", NULL },
+		{ "1E30", "1e+30" },
+		{ "333333333.33333329", "333333333.3333333" },
+		{ "5.684341886080801486968994140625e-14", "5.684341886080802e-14" },
+		{ "1.7976931348623158e308", "1.7976931348623157e+308" },
+		{ "-123123123123123123123123123123", "-1.2312312312312312e+29" },
+		{ "5e-324", NULL },
 	};
 
 	unit_case("accepts numbers, writes the shortest");
@@ -137,19 +180,84 @@ static void check_accepts_numbers(void)
 static void check_refuses_structure(void)
 {
 	static const struct text rows[] = {
-		TEXT(""), TEXT(" "), TEXT("[1 true]"), TEXT("[a]"), TEXT("[1,]"), TEXT("[,1]"), TEXT("[1,,2]"),
-		TEXT("[,]"), TEXT("[1"), TEXT("["), TEXT("[1,"), TEXT("[\"a\""), TEXT("]"), TEXT("[]]"),
-		TEXT("[[]"), TEXT("[1}"), TEXT("{\"a\":1]"), TEXT("{"), TEXT("}"), TEXT("{\"a\""), TEXT("{\"a\":"),
-		TEXT("{\"a\":1"), TEXT("{\"a\":1,"), TEXT("{\"a\":1,}"), TEXT("{,\"a\":1}"), TEXT("{\"a\"}"),
-		TEXT("{\"a\" 1}"), TEXT("{\"a\"::1}"), TEXT("{\"a\":1 \"b\":2}"), TEXT("{\"a\":1,,\"b\":2}"),
-		TEXT("{a:1}"), TEXT("{'a':1}"), TEXT("{1:1}"), TEXT("{null:1}"), TEXT("{[]:1}"), TEXT("{:1}"),
-		TEXT("{\"a\",\"b\"}"), TEXT("[\"a\":1]"), TEXT("{\"a\":}"), TEXT("{\"a\":1,1}"), TEXT("{[1]}"),
-		TEXT("nul"), TEXT("nulL"), TEXT("Null"), TEXT("tru"), TEXT("True"), TEXT("fals"), TEXT("falsee"),
-		TEXT("truefalse"), TEXT("[nul]"), TEXT("1 2"), TEXT("{}{}"), TEXT("[] x"), TEXT("[]#"),
-		TEXT("// c\n1"), TEXT("1 // c"), TEXT("/* c */1"), TEXT("[1,/**/2]"), TEXT("\v1"), TEXT("\f1"),
-		TEXT("[1\f]"), TEXT("\xc2\xa0" "1"), TEXT("\xe2\x80\x89[]"), TEXT("\xef\xbb\xbf{}"), TEXT("\xef\xbb{}"),
-		TEXT("\xfe\xff\0[\0]"), TEXT("[\0]\0"), TEXT("\0"), TEXT("[]\0"), TEXT("1\0"), TEXT("\x1a[]"),
-		TEXT("undefined"), TEXT("[*]"), TEXT("<null>"), TEXT("[<a>]"), TEXT("\\u0031"), TEXT("[\\n]"),
+		TEXT(""),
+		TEXT(" "),
+		TEXT("[1 true]"),
+		TEXT("[a]"),
+		TEXT("[1,]"),
+		TEXT("[,1]"),
+		TEXT("[1,,2]"),
+		TEXT("[,]"),
+		TEXT("[1"),
+		TEXT("["),
+		TEXT("[1,"),
+		TEXT("[\"a\""),
+		TEXT("]"),
+		TEXT("[]]"),
+		TEXT("[[]"),
+		TEXT("[1}"),
+		TEXT("{\"a\":1]"),
+		TEXT("{"),
+		TEXT("}"),
+		TEXT("{\"a\""),
+		TEXT("{\"a\":"),
+		TEXT("{\"a\":1"),
+		TEXT("{\"a\":1,"),
+		TEXT("{\"a\":1,}"),
+		TEXT("{,\"a\":1}"),
+		TEXT("{\"a\"}"),
+		TEXT("{\"a\" 1}"),
+		TEXT("{\"a\"::1}"),
+		TEXT("{\"a\":1 \"b\":2}"),
+		TEXT("{\"a\":1,,\"b\":2}"),
+		TEXT("{a:1}"),
+		TEXT("{'a':1}"),
+		TEXT("{1:1}"),
+		TEXT("{null:1}"),
+		TEXT("{[]:1}"),
+		TEXT("{:1}"),
+		TEXT("{\"a\",\"b\"}"),
+		TEXT("[\"a\":1]"),
+		TEXT("{\"a\":}"),
+		TEXT("{\"a\":1,1}"),
+		TEXT("{[1]}"),
+		TEXT("nul"),
+		TEXT("nulL"),
+		TEXT("Null"),
+		TEXT("tru"),
+		TEXT("True"),
+		TEXT("fals"),
+		TEXT("falsee"),
+		TEXT("truefalse"),
+		TEXT("[nul]"),
+		TEXT("1 2"),
+		TEXT("{}{}"),
+		TEXT("[] x"),
+		TEXT("[]#"),
+		TEXT("// c\n1"),
+		TEXT("1 // c"),
+		TEXT("/* c */1"),
+		TEXT("[1,/**/2]"),
+		TEXT("\v1"),
+		TEXT("\f1"),
+		TEXT("[1\f]"),
+		TEXT("\xc2\xa0"
+		     "1"),
+		TEXT("\xe2\x80\x89[]"),
+		TEXT("\xef\xbb\xbf{}"),
+		TEXT("\xef\xbb{}"),
+		TEXT("\xfe\xff\0[\0]"),
+		TEXT("[\0]\0"),
+		TEXT("\0"),
+		TEXT("[]\0"),
+		TEXT("1\0"),
+		TEXT("\x1a[]"),
+		TEXT("undefined"),
+		TEXT("[*]"),
+		TEXT("<null>"),
+		TEXT("[<a>]"),
+		TEXT("\\u0031"),
+		TEXT("[\\n]"),
 	};
 	size_t i;
 
@@ -161,20 +269,74 @@ static void check_refuses_structure(void)
 static void check_refuses_strings(void)
 {
 	static const struct text rows[] = {
-		TEXT("\""), TEXT("\"a"), TEXT("\"\\\""), TEXT("\"\\"), TEXT("'a'"), TEXT("\"a\nb\""), TEXT("\"a\tb\""),
-		TEXT("\"\x1f\""), TEXT("\"\x01\""), TEXT("\"a\0b\""), TEXT("\"\0\""), TEXT("\"\\\0\""), TEXT("\"\\a\""),
-		TEXT("\"\\v\""), TEXT("\"\\x00\""), TEXT("\"\\'\""), TEXT("\"\\0\""), TEXT("\"\\U0041\""), TEXT("\"\\ \""),
-		TEXT("\"\\\n\""), TEXT("\"\\\xc3\xa9\""), TEXT("\"\\u\""), TEXT("\"\\u1\""), TEXT("\"\\u12\""),
-		TEXT("\"\\u123\""), TEXT("\"\\u123"), TEXT("\"\\u12g4\""), TEXT("\"\\u+123\""), TEXT("\"\\u 123\""),
-		TEXT("\"\\u0x12\""), TEXT("\"\\u12\\u0034\""), TEXT("\"\\uDC00\""), TEXT("\"\\uDFFF\\uD800\""),
-		TEXT("\"\\uD800\""), TEXT("\"\\uD800a\""), TEXT("\"\\uD800\\n\""), TEXT("\"\\uD800\\u\""),
-		TEXT("\"\\uD800\\u1\""), TEXT("\"\\uD800\\uD800\""), TEXT("\"\\uD800\\u0041\""), TEXT("\"\\uD800\\"),
-		TEXT("\"\\uD83D\\uDE0\""), TEXT("\"\\uD800\xed\xb0\x80\""), TEXT("\"\\u0000\""),
-		TEXT("{\"\\u0000\":1}"), TEXT("{\"a\\u0000b\":1}"), TEXT("\"\x80\""), TEXT("\"\xc3\""), TEXT("\"\xc3\"\""),
-		TEXT("\"\xc0\x80\""), TEXT("\"\xc0\xaf\""), TEXT("\"\xe0\x80\xaf\""), TEXT("\"\xed\xa0\x80\""),
-		TEXT("\"\xed\xbf\xbf\""), TEXT("\"\xf0\x80\x80\x80\""), TEXT("\"\xf4\x90\x80\x80\""), TEXT("\"\xf5\x80\x80\x80\""),
-		TEXT("\"\xff\""), TEXT("\"\xfe\""), TEXT("\"\xe2\x82\""), TEXT("\"\xf0\x9f\x98\""), TEXT("{\"\xff\":1}"),
-		TEXT("\"\xfc\x83\xbf\xbf\xbf\xbf\""), TEXT("\"a\\"), TEXT("[\"a]"), TEXT("{\"a:1}"),
+		TEXT("\""),
+		TEXT("\"a"),
+		TEXT("\"\\\""),
+		TEXT("\"\\"),
+		TEXT("'a'"),
+		TEXT("\"a\nb\""),
+		TEXT("\"a\tb\""),
+		TEXT("\"\x1f\""),
+		TEXT("\"\x01\""),
+		TEXT("\"a\0b\""),
+		TEXT("\"\0\""),
+		TEXT("\"\\\0\""),
+		TEXT("\"\\a\""),
+		TEXT("\"\\v\""),
+		TEXT("\"\\x00\""),
+		TEXT("\"\\'\""),
+		TEXT("\"\\0\""),
+		TEXT("\"\\U0041\""),
+		TEXT("\"\\ \""),
+		TEXT("\"\\\n\""),
+		TEXT("\"\\\xc3\xa9\""),
+		TEXT("\"\\u\""),
+		TEXT("\"\\u1\""),
+		TEXT("\"\\u12\""),
+		TEXT("\"\\u123\""),
+		TEXT("\"\\u123"),
+		TEXT("\"\\u12g4\""),
+		TEXT("\"\\u+123\""),
+		TEXT("\"\\u 123\""),
+		TEXT("\"\\u0x12\""),
+		TEXT("\"\\u12\\u0034\""),
+		TEXT("\"\\uDC00\""),
+		TEXT("\"\\uDC00\\uDC00\""),
+		TEXT("\"\\uD800\\uE000\""),
+		TEXT("\"\\uDFFF\\uD800\""),
+		TEXT("\"\\uD800\""),
+		TEXT("\"\\uD800a\""),
+		TEXT("\"\\uD800\\n\""),
+		TEXT("\"\\uD800\\u\""),
+		TEXT("\"\\uD800\\u1\""),
+		TEXT("\"\\uD800\\uD800\""),
+		TEXT("\"\\uD800\\u0041\""),
+		TEXT("\"\\uD800\\"),
+		TEXT("\"\\uD83D\\uDE0\""),
+		TEXT("\"\\uD800\xed\xb0\x80\""),
+		TEXT("\"\\u0000\""),
+		TEXT("{\"\\u0000\":1}"),
+		TEXT("{\"a\\u0000b\":1}"),
+		TEXT("\"\x80\""),
+		TEXT("\"\xc3\""),
+		TEXT("\"\xc3\"\""),
+		TEXT("\"\xc0\x80\""),
+		TEXT("\"\xc0\xaf\""),
+		TEXT("\"\xe0\x80\xaf\""),
+		TEXT("\"\xed\xa0\x80\""),
+		TEXT("\"\xed\xbf\xbf\""),
+		TEXT("\"\xf0\x80\x80\x80\""),
+		TEXT("\"\xf4\x90\x80\x80\""),
+		TEXT("\"\xf5\x80\x80\x80\""),
+		TEXT("\"\xff\""),
+		TEXT("\"\xfe\""),
+		TEXT("\"\xe2\x82\""),
+		TEXT("\"\xf0\x9f\x98\""),
+		TEXT("{\"\xff\":1}"),
+		TEXT("\"\xfc\x83\xbf\xbf\xbf\xbf\""),
+		TEXT("\"a\\"),
+		TEXT("[\"a]"),
+		TEXT("{\"a:1}"),
 	};
 	size_t i;
 
@@ -186,13 +348,58 @@ static void check_refuses_strings(void)
 static void check_refuses_numbers(void)
 {
 	static const struct text rows[] = {
-		TEXT("-"), TEXT("+1"), TEXT("--1"), TEXT("-+1"), TEXT("- 1"), TEXT("01"), TEXT("-01"), TEXT("00"),
-		TEXT("1."), TEXT("-1."), TEXT(".5"), TEXT("-.5"), TEXT("1.e1"), TEXT("1..2"), TEXT("1.2.3"), TEXT("1e"),
-		TEXT("1E+"), TEXT("1e-"), TEXT("1e1.5"), TEXT("1ee1"), TEXT("1e1e1"), TEXT("0e"), TEXT("0.e1"), TEXT("1 000"),
-		TEXT("1,5"), TEXT("1_000"), TEXT("0x10"), TEXT("0b1"), TEXT("0o7"), TEXT("1f"), TEXT("1L"), TEXT("1a"),
-		TEXT("NaN"), TEXT("-NaN"), TEXT("nan"), TEXT("Infinity"), TEXT("-Infinity"), TEXT("inf"), TEXT("-inf"),
-		TEXT("1e999"), TEXT("-1e999"), TEXT("1.8e308"), TEXT("[1e400]"), TEXT("{\"a\":1e309}"), TEXT("2e308"),
-		TEXT("\xef\xbc\x91"), TEXT("1\xe5"), TEXT("[-"), TEXT("[1e"), TEXT("[0."), TEXT("-a"), TEXT("1+1"),
+		TEXT("-"),
+		TEXT("+1"),
+		TEXT("--1"),
+		TEXT("-+1"),
+		TEXT("- 1"),
+		TEXT("01"),
+		TEXT("-01"),
+		TEXT("00"),
+		TEXT("1."),
+		TEXT("-1."),
+		TEXT(".5"),
+		TEXT("-.5"),
+		TEXT("1.e1"),
+		TEXT("1..2"),
+		TEXT("1.2.3"),
+		TEXT("1e"),
+		TEXT("1E+"),
+		TEXT("1e-"),
+		TEXT("1e1.5"),
+		TEXT("1ee1"),
+		TEXT("1e1e1"),
+		TEXT("0e"),
+		TEXT("0.e1"),
+		TEXT("1 000"),
+		TEXT("1,5"),
+		TEXT("1_000"),
+		TEXT("0x10"),
+		TEXT("0b1"),
+		TEXT("0o7"),
+		TEXT("1f"),
+		TEXT("1L"),
+		TEXT("1a"),
+		TEXT("NaN"),
+		TEXT("-NaN"),
+		TEXT("nan"),
+		TEXT("Infinity"),
+		TEXT("-Infinity"),
+		TEXT("inf"),
+		TEXT("-inf"),
+		TEXT("1e999"),
+		TEXT("-1e999"),
+		TEXT("1.8e308"),
+		TEXT("[1e400]"),
+		TEXT("{\"a\":1e309}"),
+		TEXT("2e308"),
+		TEXT("\xef\xbc\x91"),
+		TEXT("1\xe5"),
+		TEXT("[-"),
+		TEXT("[1e"),
+		TEXT("[0."),
+		TEXT("-a"),
+		TEXT("1+1"),
 	};
 	size_t i;
 
@@ -204,10 +411,15 @@ static void check_refuses_numbers(void)
 static void check_duplicates(void)
 {
 	static const struct text rows[] = {
-		TEXT("{\"a\":1,\"a\":1}"), TEXT("{\"a\":1,\"b\":2,\"a\":3}"), TEXT("{\"a\":1,\"\\u0061\":2}"),
-		TEXT("{\"\":1,\"\":2}"), TEXT("[{\"x\":{\"a\":1,\"a\":null}}]"),
-		TEXT("{\"\xc3\xa9\":1,\"\\u00E9\":2}"), TEXT("{\"manifests\":[],\"layers\":[],\"manifests\":1}"),
-		TEXT("{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":1}"), TEXT("{\"/\":1,\"\\/\":1}"),
+		TEXT("{\"a\":1,\"a\":1}"),
+		TEXT("{\"a\":1,\"b\":2,\"a\":3}"),
+		TEXT("{\"a\":1,\"\\u0061\":2}"),
+		TEXT("{\"\":1,\"\":2}"),
+		TEXT("[{\"x\":{\"a\":1,\"a\":null}}]"),
+		TEXT("{\"\xc3\xa9\":1,\"\\u00E9\":2}"),
+		TEXT("{\"manifests\":[],\"layers\":[],\"manifests\":1}"),
+		TEXT("{\"\\ud83d\\ude00\":1,\"\xf0\x9f\x98\x80\":1}"),
+		TEXT("{\"/\":1,\"\\/\":1}"),
 	};
 	size_t i;
 
@@ -218,7 +430,8 @@ static void check_duplicates(void)
 }
 
 /* HEAD, then COUNT times TEXT with commas between, then TAIL; "%zu" in TEXT is its number. */
-static void list(struct buf *out, const char *head, const char *text, size_t count, const char *tail)
+static void list(
+	struct buf *out, const char *head, const char *text, size_t count, const char *tail)
 {
 	const char *mark = strstr(text, "%zu");
 	size_t i;
@@ -242,7 +455,8 @@ static int parse_buf(const struct buf *b)
 	return json_parse(b->data, b->len, &j);
 }
 
-static void nest(struct buf *out, const char *open, const char *inner, const char *shut, size_t depth)
+static void nest(
+	struct buf *out, const char *open, const char *inner, const char *shut, size_t depth)
 {
 	size_t i;
 
@@ -292,7 +506,8 @@ static void check_counts(void)
 	CHECK(strstr(fail_text(), "too many"));
 
 	unit_case("10,000 members with long common beginnings");
-	list(&b, "{", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%zu\":0", 10000, "}");
+	list(&b, "{", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%zu\":0",
+		10000, "}");
 	CHECK(parse_buf(&b) == 0);
 
 	unit_case("a duplicate among 10,000 members");
@@ -363,24 +578,33 @@ static void check_canonical_numbers(void)
 		uint64_t bits;
 		const char *text;
 	} rows[] = {
-		{ 0x0000000000000000, "0" }, { 0x8000000000000000, "0" },
-		{ 0x0000000000000001, "5e-324" }, { 0x8000000000000001, "-5e-324" },
+		{ 0x0000000000000000, "0" },
+		{ 0x8000000000000000, "0" },
+		{ 0x0000000000000001, "5e-324" },
+		{ 0x8000000000000001, "-5e-324" },
 		{ 0x7fefffffffffffff, "1.7976931348623157e+308" },
 		{ 0xffefffffffffffff, "-1.7976931348623157e+308" },
-		{ 0x4340000000000000, "9007199254740992" }, { 0xc340000000000000, "-9007199254740992" },
+		{ 0x4340000000000000, "9007199254740992" },
+		{ 0xc340000000000000, "-9007199254740992" },
 		{ 0x4430000000000000, "295147905179352830000" },
-		{ 0x44b52d02c7e14af5, "9.999999999999997e+22" }, { 0x44b52d02c7e14af6, "1e+23" },
+		{ 0x44b52d02c7e14af5, "9.999999999999997e+22" },
+		{ 0x44b52d02c7e14af6, "1e+23" },
 		{ 0x44b52d02c7e14af7, "1.0000000000000001e+23" },
 		{ 0x444b1ae4d6e2ef4e, "999999999999999700000" },
-		{ 0x444b1ae4d6e2ef4f, "999999999999999900000" }, { 0x444b1ae4d6e2ef50, "1e+21" },
-		{ 0x3eb0c6f7a0b5ed8c, "9.999999999999997e-7" }, { 0x3eb0c6f7a0b5ed8d, "0.000001" },
-		{ 0x41b3de4355555553, "333333333.3333332" }, { 0x41b3de4355555554, "333333333.33333325" },
-		{ 0x41b3de4355555555, "333333333.3333333" }, { 0x41b3de4355555556, "333333333.3333334" },
+		{ 0x444b1ae4d6e2ef4f, "999999999999999900000" },
+		{ 0x444b1ae4d6e2ef50, "1e+21" },
+		{ 0x3eb0c6f7a0b5ed8c, "9.999999999999997e-7" },
+		{ 0x3eb0c6f7a0b5ed8d, "0.000001" },
+		{ 0x41b3de4355555553, "333333333.3333332" },
+		{ 0x41b3de4355555554, "333333333.33333325" },
+		{ 0x41b3de4355555555, "333333333.3333333" },
+		{ 0x41b3de4355555556, "333333333.3333334" },
 		{ 0x41b3de4355555557, "333333333.33333343" },
 		{ 0xbecbf647612f3696, "-0.0000033333333333333333" },
 		{ 0x43143ff3c1cb0959, "1424953923781206.2" },
 		/* powers of two, whose nearest short number below does not read back */
-		{ 0x3d30000000000000, "5.684341886080802e-14" }, { 0x0060000000000000, "7.120236347223045e-307" },
+		{ 0x3d30000000000000, "5.684341886080802e-14" },
+		{ 0x0060000000000000, "7.120236347223045e-307" },
 	};
 	auto_buf struct buf b = { 0 };
 	struct json j = { .type = JSON_REAL };
@@ -399,34 +623,42 @@ static void check_canonical(void)
 {
 	unit_case("RFC 8785, section 3.2.2: literals, strings and numbers");
 	accept_text((struct text)TEXT("{\n"
-		"  \"numbers\": [333333333.33333329, 1E30, 4.50,\n"
-		"              2e-3, 0.000000000000000000000000001],\n"
-		"  \"string\": \"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c\\\\\\\"\\/\",\n"
-		"  \"literals\": [null, true, false]\n"
-		"}"),
-		"{\"literals\":[null,true,false],\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27],"
+				      "  \"numbers\": [333333333.33333329, 1E30, 4.50,\n"
+				      "              2e-3, 0.000000000000000000000000001],\n"
+				      "  \"string\": \"\\u20ac$\\u000F\\u000aA'"
+				      "\\u0042\\u0022\\u005c\\\\\\\"\\/\",\n"
+				      "  \"literals\": [null, true, false]\n"
+				      "}"),
+		"{\"literals\":[null,true,false],"
+		"\"numbers\":[333333333.3333333,1e+30,4.5,0.002,1e-27],"
 		"\"string\":\"\xe2\x82\xac$\\u000f\\nA'B\\\"\\\\\\\\\\\"/\"}");
 
 	unit_case("RFC 8785, section 3.2.3: members in order of UTF-16 units");
-	accept_text((struct text)TEXT("{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\","
-		"\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
-		"\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\","
-		"\"\\u00f6\":\"Latin Small Letter O With Diaeresis\"}"),
+	accept_text((struct text)TEXT(
+			    "{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\","
+			    "\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
+			    "\"\\ud83d\\ude00\":\"Emoji: Grinning Face\",\"\\u0080\":\"Control\","
+			    "\"\\u00f6\":\"Latin Small Letter O With Diaeresis\"}"),
 		"{\"\\r\":\"Carriage Return\",\"1\":\"One\",\"\xc2\x80\":\"Control\","
-		"\"\xc3\xb6\":\"Latin Small Letter O With Diaeresis\",\"\xe2\x82\xac\":\"Euro Sign\","
+		"\"\xc3\xb6\":\"Latin Small Letter O With Diaeresis\","
+		"\"\xe2\x82\xac\":\"Euro Sign\","
 		"\"\xf0\x9f\x98\x80\":\"Emoji: Grinning Face\","
 		"\"\xef\xac\xb3\":\"Hebrew Letter Dalet With Dagesh\"}");
 
 	unit_case("members in order where UTF-8 has another");
-	accept_text((struct text)TEXT("{\"\xef\xbf\xbf\":1,\"\xee\x80\x80\":2,\"\xf4\x8f\xbf\xbf\":3,"
-		"\"\xf0\x90\x80\x80\":4,\"\xed\x9f\xbf\":5,\"a\xef\xbf\xbf\":6,\"a\xf0\x90\x80\x80\":7}"),
-		"{\"a\xf0\x90\x80\x80\":7,\"a\xef\xbf\xbf\":6,\"\xed\x9f\xbf\":5,\"\xf0\x90\x80\x80\":4,"
+	accept_text(
+		(struct text)TEXT("{\"\xef\xbf\xbf\":1,\"\xee\x80\x80\":2,\"\xf4\x8f\xbf\xbf\":3,"
+				  "\"\xf0\x90\x80\x80\":4,\"\xed\x9f\xbf\":5,"
+				  "\"a\xef\xbf\xbf\":6,\"a\xf0\x90\x80\x80\":7}"),
+		"{\"a\xf0\x90\x80\x80\":7,\"a\xef\xbf\xbf\":6,"
+		"\"\xed\x9f\xbf\":5,\"\xf0\x90\x80\x80\":4,"
 		"\"\xf4\x8f\xbf\xbf\":3,\"\xee\x80\x80\":2,\"\xef\xbf\xbf\":1}");
 }
 
 static void check_look_up(void)
 {
-	static const char text[] = "{\"s\":\"x\",\"i\":7,\"r\":7.0,\"b\":true,\"o\":{},\"a\":[],\"n\":null}";
+	static const char text[] =
+		"{\"s\":\"x\",\"i\":7,\"r\":7.0,\"b\":true,\"o\":{},\"a\":[],\"n\":null}";
 	auto_json struct json *j = NULL;
 	const struct json *member = NULL;
 	const char *s = "before";
@@ -469,13 +701,17 @@ static void check_trees(void)
 
 	unit_case("builds a tree");
 	CHECK(json_add(items, NULL, json_new_int(INT64_MIN)));
-	CHECK(json_add(items, NULL, json_new_string("\xff" "a\xc3")));
+	CHECK(json_add(items, NULL,
+		json_new_string("\xff"
+				"a\xc3")));
 	CHECK(json_add(j, "z", json_new_bool(true)));
 	CHECK(json_add(j, "list", items));
 	CHECK(json_add(j, "a", json_new(JSON_NULL)));
 	json_format(&b, j);
-	CHECK_STR(buf_str(&b), "{\"a\":null,\"list\":[-9223372036854775808,"
-		"\"\xef\xbf\xbd" "a\xef\xbf\xbd\"],\"z\":true}");
+	CHECK_STR(buf_str(&b),
+		"{\"a\":null,\"list\":[-9223372036854775808,"
+		"\"\xef\xbf\xbd"
+		"a\xef\xbf\xbd\"],\"z\":true}");
 	CHECK_STR(j->child->key, "z");
 
 	unit_case("replaces the first, a middle and the last member in place");
@@ -492,7 +728,8 @@ static void check_trees(void)
 	CHECK(!json_add(NULL, "a", json_new_int(1)));
 	CHECK(!json_add(j, "x", NULL));
 	CHECK(!json_add(j, NULL, json_new_int(1)));
-	CHECK(!json_add(j->child, "a", json_new_int(1)) && !json_add(j->child, NULL, json_new_int(1)));
+	CHECK(!json_add(j->child, "a", json_new_int(1)) &&
+		!json_add(j->child, NULL, json_new_int(1)));
 	CHECK(j->count == 4 && !j->child->child);
 
 	unit_case("copies a tree");
@@ -517,7 +754,8 @@ static void check_quote(void)
 	unit_case("quotes");
 	json_quote(&b, "");
 	json_quote(&b, "a\"\\/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9\xed\xa0\x80");
-	CHECK_STR(buf_str(&b), "\"\"\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9"
+	CHECK_STR(buf_str(&b),
+		"\"\"\"a\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9"
 		"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
