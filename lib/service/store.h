@@ -20,6 +20,7 @@ struct store {
 	int dir;        /* of the store */
 	int blobs;      /* blobs/sha256 */
 	int refs, layers, tmp;
+	int lock;       /* db.lock, shared; -1 when opened for reading */
 	int run;        /* run directory; -1 until store_run */
 	bool read_only; /* a read-only file system, or opened so: files only, no database */
 	struct db *db;  /* store.db; NULL until store_db */
@@ -28,16 +29,25 @@ struct store {
 
 enum store_mode { STORE_READ, STORE_WRITE };
 
-/* Open the store at PATH (NULL: QBOX_STORE, else /var/lib/qbox). STORE_WRITE makes what is missing,
- * takes db.lock shared and sweeps tmp/. STORE_READ of an absent store: -ENOENT (an empty list, not an
- * error, for ls). Refused: another owner, or group or others may write (-EPERM with the cure). */
+/* Open the store at PATH (NULL: QBOX_STORE, else /var/lib/qbox, or without root below XDG_DATA_HOME).
+ * STORE_WRITE makes what is missing, takes db.lock shared and sweeps tmp/; -EROFS on a read-only file
+ * system. STORE_READ of an absent store: -ENOENT (an empty list, not an error, for ls). Refused: another
+ * owner, or group or others may write (-EPERM with the cure); a directory of other things. */
 int store_open(struct store **out, const char *path, enum store_mode mode);
 void store_close(struct store *s);
 
 /* Open store.db (run.db), made or rebuilt from the files if it is missing, not ours, or damaged: the old
- * file is moved aside, never removed, and a note is printed. -EROFS for a read-only store. */
+ * file is moved aside, never removed, and a note is printed. store_db needs a store opened for writing
+ * (-EROFS) and waits for other processes before it replaces a damaged file, so call it before taking any
+ * lock below. -EPROTO: made by a newer qbox. */
 int store_db(struct store *s);
 int store_run(struct store *s);
+
+/* Close store.db and move it aside under a name with a time stamp, then make it again from the files. */
+int store_rebuild(struct store *s);
+
+/* Where the user who runs us keeps the store if nothing else is said; for messages. NULL: no memory. */
+char *store_default_path(void);
 
 /* Guarded staging place tmp/NAME, empty, with the exclusive lock tmp/NAME.lock held: what a dead process
  * left there is removed first. WAIT as file_lock (-EAGAIN). store_unstage removes it, lock included;
@@ -51,15 +61,28 @@ int store_stage(struct store *s, const char *name, bool wait, struct staging *ou
 void store_unstage(struct store *s, struct staging *st);
 void store_staged(struct store *s, struct staging *st);
 
-/* Remove from tmp/ what no live process holds. */
-int store_sweep(struct store *s);
+/* Remove from tmp/ what no live process holds: NAME by the lock NAME.lock; names without a lock, such as the
+ * temporary files of file_replace, only when ALONE, that is while db.lock is held exclusively. */
+int store_sweep(struct store *s, bool alone);
 
 /* Bytes that may still be written without touching the last ones (1 MiB reserve kept). */
 int store_free_space(struct store *s, uint64_t *bytes);
+
+/* Before removing things: give the reserve up if the disk is so full that removing could not be written
+ * down. The next store_open for writing that finds room makes it again. */
+void store_use_reserve(struct store *s);
+
+/* Take index.lock, which guards refs/, index.json and the removal of blobs; close the descriptor to give
+ * it back. */
+int store_lock_index(struct store *s);
 
 /* Pin an object against gc until this process ends or the lease is given back (FORMATS 1, run.db lease).
  * KIND is "layer", "blob" or "image". Insert before looking whether the object exists. */
 int store_lease(struct store *s, const char *kind, const char *object, int64_t *id);
 void store_unlease(struct store *s, int64_t id);
+
+/* Is there a lease of KIND on OBJECT (NULL: on any), whose holder lives? A holder in another pid namespace
+ * counts as alive: nobody can tell. Leases of dead processes are removed. 1, 0 or negative errno. */
+int store_leased(struct store *s, const char *kind, const char *object);
 
 #endif
