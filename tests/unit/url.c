@@ -140,6 +140,7 @@ static void check_refuses(void)
 		"https://[a]/",
 		"https://[[::1]]/",
 		"https://a[::1]/",
+		"https://[::1]x80/",
 		"https://aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/",
 	};
 	struct url u;
@@ -155,6 +156,8 @@ static void check_refuses(void)
 		CHECK(r == -EINVAL && u.port == 0 && u.host[0] == '\0' && u.path[0] == '\0');
 		CHECK(strstr(fail_text(), "is not a valid URL: "));
 	}
+	CHECK(url_parse(&u, "https://user:pw@a/") == -EINVAL);
+	CHECK(strstr(fail_text(), "user information"));
 }
 
 static void check_lengths(void)
@@ -171,7 +174,7 @@ static void check_lengths(void)
 	CHECK(url_resolve(&u, &base, "") == 0 && strcmp(u.path, base.path) == 0);
 	text[9 + URL_MAX - 2] = 'x';
 	text[9 + URL_MAX - 1] = '\0';
-	CHECK(url_parse(&u, text) == -EINVAL);
+	CHECK(url_parse(&u, text) == -EINVAL && !u.host[0]);
 	CHECK(strlen(fail_text()) < 300 && strstr(fail_text(), "too long"));
 	memset(text, 'x', sizeof(text) - 1);
 	CHECK(url_resolve(&u, &base, text) == -EINVAL);
@@ -187,6 +190,9 @@ static void check_lengths(void)
 	strcpy(text + 8 + 253, ":65535/");
 	CHECK(url_parse(&u, text) == 0 && strlen(u.host) == 253 && u.port == 65535);
 	strcpy(text + 8 + 253, "a:65535/");
+	CHECK(url_parse(&u, text) == -EINVAL);
+	memset(text + 8, 'a', 1000);
+	strcpy(text + 8 + 1000, "/");
 	CHECK(url_parse(&u, text) == -EINVAL);
 }
 
