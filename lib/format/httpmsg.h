@@ -2,8 +2,8 @@
 /* httpmsg - HTTP/1.1 responses (RFC 9112): head and body framing, fed in any pieces
  *
  * Strict against smuggling: both Content-Length and Transfer-Encoding, several differing lengths,
- * folded headers, bare LF inside a line, chunk sizes over 16 digits, a head over 64 KiB or 128 lines
- * are -EBADMSG. */
+ * folded headers, bare CR or LF and other control characters, chunk sizes over 16 digits, a line over
+ * 16 KiB, a head (or trailer) over 64 KiB or 128 lines are -EBADMSG. */
 #ifndef FORMAT_HTTPMSG_H
 #define FORMAT_HTTPMSG_H
 
@@ -21,12 +21,17 @@ struct httpmsg {
 	int status;
 	bool keep_alive;
 	enum httpmsg_body body;
-	uint64_t length; /* HTTP_BODY_LENGTH */
+	uint64_t length; /* HTTP_BODY_LENGTH, or what a HEAD request's answer announces */
 	bool complete;   /* the body's end was reached */
 	/* private */
 	struct buf head;
-	uint64_t left;
+	uint64_t left;      /* of the body or chunk; digits of a chunk size are collected in it */
 	int state;
+	unsigned int lines; /* of head or trailer */
+	unsigned int line;  /* bytes of the current line */
+	unsigned int size;  /* bytes of the trailer */
+	unsigned int interim;
+	bool cr;            /* the last byte was a CR */
 	bool no_body;
 };
 
