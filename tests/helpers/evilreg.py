@@ -126,7 +126,7 @@ class Content:
             self.blobs.setdefault(value["config"]["digest"], ("config", self.config))
             for item, blob in zip(value["layers"], self.layers):
                 self.blobs.setdefault(item["digest"], ("layer", blob))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             pass
 
     def set_config(self, config):
@@ -270,7 +270,7 @@ class Script:
             return Answer(404, "manifest", b'{"errors":[{"code":"MANIFEST_UNKNOWN","message":"none"}]}')
         try:
             media_type = json.loads(text).get("mediaType", mkimg.MANIFEST)
-        except (ValueError, AttributeError):
+        except (ValueError, AttributeError, RecursionError):
             media_type = mkimg.MANIFEST
         return Answer(200, "manifest", text, Content_Type=str(media_type),
                       Docker_Content_Digest=mkimg.sha256(text))
