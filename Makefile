@@ -25,7 +25,7 @@ override VBUILD := $(abspath $(VBUILD))
 CFLAGS ?= -Os
 FUZZ_SECONDS ?= 60
 Q := $(if $(V),,@)
-ifeq ($(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
 MAKEFLAGS += -j$(shell nproc)
 endif
 
@@ -117,19 +117,19 @@ fuzz_build = $(again) HOST=1 BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -fsanitize
 run = BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh
 
 check-unit:
-	-$(Q)$(again) -k objects && true
-	$(Q)$(again) -k units UNIT='$(UNIT)'; $(run) $(UNIT:%=unit/%)
+	+-$(Q)$(again) -k objects
+	+$(Q)$(again) -k units UNIT='$(UNIT)'; $(run) $(UNIT:%=unit/%)
 check: all
-	$(Q)$(again) units && $(run) layers $(UNITS:%=unit/%) applets
+	+$(Q)$(again) units && $(run) layers $(UNITS:%=unit/%) applets
 asan:
-	$(Q)$(asan_build) all units && $(run) asan asan-applets
+	+$(Q)$(asan_build) all units && $(run) asan asan-applets
 fuzz:
-	$(Q)$(fuzz_build) -k objects; $(fuzz_build) fuzzers && $(run) fuzz
+	+$(Q)$(fuzz_build) -k objects; $(fuzz_build) fuzzers && $(run) fuzz
 test:
-	$(Q)tests/setup.sh && $(again) all && $(again) units && $(asan_build) objects && $(asan_build) units && \
+	+$(Q)tests/setup.sh && $(again) all && $(again) units && $(asan_build) objects && $(asan_build) units && \
 		$(fuzz_build) objects && $(fuzz_build) fuzzers && FUZZ_SECONDS=10 && $(run) layers unit applets asan fuzz
 demo:
-	$(Q)tests/setup.sh && $(again) all && BUILD=$(BUILD) tests/demo.sh
+	+$(Q)tests/setup.sh && $(again) all && BUILD=$(BUILD) tests/demo.sh
 size: $(BUILD)/qbox
 	$(Q)awk -v build=$(BUILD) -v limit=$(SIZE_LIMIT) -v total=$$(wc -c <$<) -f tests/size.awk $(BUILD)/qbox.map
 lint mutants fault bench: all

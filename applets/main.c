@@ -149,11 +149,11 @@ int qbox_main(struct args *args)
 
 	while ((opt = args_next(args)) != OPT_END)
 		switch ((enum opt)opt) {
-		case OPT_LIST:     want_list = args->on; break;
-		case OPT_INSTALL:  want_install = args->on; break;
+		case OPT_LIST: want_list = args->on; break;
+		case OPT_INSTALL: want_install = args->on; break;
 		case OPT_SYMBOLIC: symbolic = args->on; break;
-		case OPT_VERSION:  want_version = args->on; break;
-		case OPT_JSON:     json = args->on; break;
+		case OPT_VERSION: want_version = args->on; break;
+		case OPT_JSON: json = args->on; break;
 		}
 	if (want_install) {
 		args_want(args, 1, 1);

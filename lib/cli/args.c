@@ -25,8 +25,8 @@ const char *args_nearest(const char *name, const void *words, size_t count, size
 {
 	size_t length = strlen(name);
 	const char *best = NULL;
-	/* A third of the letters may be wrong; of one or two letters none. */
-	int limit = length < 3 ? 0 : length < 6 ? 1 : 2;
+	/* About a third of the letters may be wrong. */
+	int limit = length < 2 ? 0 : length < 6 ? 1 : 2;
 
 	for (size_t i = 0; i < count; i++) {
 		const char *word = *(const char *const *)((const char *)words + i * stride);
@@ -75,17 +75,14 @@ static int take_option(struct args *args, size_t i, const char *value, int *opt)
 	args->on = true;
 	*opt = (int)i;
 	switch (option->kind) {
-	case ARGS_BOOL:
-		args->value = NULL;
-		return parse_bool(args, option, value);
+	case ARGS_BOOL: args->value = NULL; return parse_bool(args, option, value);
 	case ARGS_VALUE:
 		if (!args->value)
 			args->value = *args->argv ? *args->argv++ : NULL;
 		if (!args->value)
 			return fail(EINVAL, "option '--%s' needs an argument", option->name);
 		return 1;
-	case ARGS_OPTIONAL:
-		return 1;
+	case ARGS_OPTIONAL: return 1;
 	}
 	return 1;
 }
@@ -172,7 +169,7 @@ int args_try(struct args *args, int *opt)
 static NORETURN void print_help(const struct args *args)
 {
 	fputs(args->help, stdout);
-	if (fflush(stdout) == 0)
+	if (fflush(stdout) == 0 && !ferror(stdout))
 		exit(0);
 	fail_errno("write to standard output");
 	die(EXIT_FAILURE);
@@ -243,7 +240,8 @@ void args_usage(const struct args *args, const char *fmt, ...)
 void args_want(struct args *args, size_t min, size_t max)
 {
 	if (args->count < min && args->count)
-		args_usage(args, "an operand is missing after '%s'", args->operands[args->count - 1]);
+		args_usage(
+			args, "an operand is missing after '%s'", args->operands[args->count - 1]);
 	if (args->count < min)
 		args_usage(args, "an operand is missing");
 	if (args->count > max)

@@ -50,9 +50,9 @@ struct args {
 	size_t count;
 
 	/* Private. */
-	char **argv;               /* next word to look at; also where operands are gathered */
-	char *cluster;             /* rest of a word of one-letter options, or NULL */
-	size_t last;               /* index of the option that was returned */
+	char **argv;   /* next word to look at; also where operands are gathered */
+	char *cluster; /* rest of a word of one-letter options, or NULL */
+	size_t last;   /* index of the option that was returned */
 	bool have_last;
 };
 

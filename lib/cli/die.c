@@ -63,11 +63,9 @@ int die_status(int r)
 	case EHOSTUNREACH:
 	case ENETDOWN:
 	case ENETUNREACH:
-	case ETIMEDOUT:
-		return EXIT_TEMPORARY;
+	case ETIMEDOUT: return EXIT_TEMPORARY;
 	case ENOSYS:
-	case EOPNOTSUPP:
-		return EXIT_UNSUPPORTED;
+	case EOPNOTSUPP: return EXIT_UNSUPPORTED;
 	}
 	return EXIT_FAILURE;
 }

@@ -11,11 +11,11 @@
 /* Exit statuses besides 0 and 1 (failed); a command's own, and 128+N for signal N, are passed on. */
 enum {
 	EXIT_USAGE = 2,
-	EXIT_UNSUPPORTED = 69,      /* the kernel or the other side lacks it */
-	EXIT_TEMPORARY = 75,        /* network, lock: try again */
-	EXIT_TIMEOUT = 124,         /* --timeout was reached */
-	EXIT_OURS = 125,            /* qrun, qexec: we failed, not the command */
-	EXIT_CANNOT_EXECUTE = 126,  /* found, but not executable */
+	EXIT_UNSUPPORTED = 69,     /* the kernel or the other side lacks it */
+	EXIT_TEMPORARY = 75,       /* network, lock: try again */
+	EXIT_TIMEOUT = 124,        /* --timeout was reached */
+	EXIT_OURS = 125,           /* qrun, qexec: we failed, not the command */
+	EXIT_CANNOT_EXECUTE = 126, /* found, but not executable */
 	EXIT_NOT_FOUND = 127,
 	EXIT_SIGNAL = 128,
 };

@@ -20,12 +20,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 
 enum table_format {
 	TABLE_COLUMNS, /* aligned, with a header line */
-	TABLE_JSON,    /* one object a line, written as soon as the row is complete */
+	TABLE_JSON,    /* one object a line, given to OUT when the row is complete */
 	TABLE_ARRAY,   /* one array */
 };
 
@@ -36,7 +37,7 @@ enum table_type {
 	TABLE_SIZE, /* bytes; people see "101MB" */
 	TABLE_TIME, /* nanoseconds since 1970; people see "3 minutes ago", JSON has FIELD (RFC 3339) and
 	             * FIELD_ns; 0 is no time and left out */
-	TABLE_RAW,  /* text that is JSON already; people see it as it is */
+	TABLE_RAW, /* text that is JSON already; people see it as it is */
 };
 
 struct table_column {
@@ -49,19 +50,20 @@ struct table {
 	const struct table_column *columns;
 	size_t count;
 	enum table_format format;
-	int fd; /* where it goes: 1 */
-	bool escape;
-	int64_t now;
+	FILE *out;   /* stdout; may be changed after table_init */
+	bool escape; /* control characters in columns as \xNN: stdout is a terminal */
+	int64_t now; /* ages are counted from here */
+
+	/* Private. */
 	size_t next;     /* column of the next cell */
-	size_t rows;
-	struct buf line; /* JSON of the current row */
-	struct buf text; /* cells for people, each NUL-terminated */
+	size_t rows;     /* complete ones */
+	struct buf line; /* JSON of the row so far */
+	struct buf text; /* all cells for people, each NUL-terminated */
 };
 
 #define auto_table __attribute__((cleanup(table_free)))
 
-/* Begin a table on stdout. COLUMNS must stay valid. Control characters are escaped if stdout is a
- * terminal. */
+/* Begin a table on stdout. COLUMNS must stay valid. */
 void table_init(struct table *t, const struct table_column *columns, size_t count,
 	enum table_format format);
 
@@ -72,7 +74,8 @@ int table_format_parse(const char *value, enum table_format *out);
 void table_string(struct table *t, const char *s);
 void table_number(struct table *t, int64_t n);
 
-/* Write what is left. -ENOMEM, or the errno of the write; text recorded. */
+/* Print what is left: the columns, or the end of the array. -ENOMEM, text recorded. That OUT was
+ * written without error is for its owner to check; main does so for stdout. */
 int table_end(struct table *t);
 
 void table_free(struct table *t);
