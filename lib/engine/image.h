@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* image - images in the store: add, find, list, tag, remove, collect, verify, repair
+/* image - images in the store: add, find, list, tag
  *
  * refs/HEX (HEX = SHA-256 of the canonical reference) is the truth for one reference and holds all that a
  * start needs; index.json mirrors it for other tools; store.db indexes both. */
@@ -31,6 +31,33 @@ struct image {
 	char *workdir, *user, *stop_signal;
 };
 void image_free(struct image *i);
+void cleanup_image(struct image **i);
+#define auto_image __attribute__((cleanup(cleanup_image)))
+
+/* Load the reference file FILE (a name in refs/). -EBADMSG: damaged, or of another name. */
+int image_load(struct store *s, const char *file, struct image **out);
+
+/* Name of the file in refs/ for a canonical reference; OUT holds DIGEST_TEXT. */
+void image_file_name(char *out, const char *reference);
+
+/* All images, sorted by reference; damaged files are skipped (verify names them). No database. */
+struct image_list {
+	struct image **items;
+	size_t count;
+};
+#define auto_image_list __attribute__((cleanup(image_list_free)))
+int image_list(struct store *s, struct image_list *out);
+void image_list_free(struct image_list *l);
+
+/* Does everything lie there that a start of I needs? -ENOENT with the missing part named. */
+int image_check(struct store *s, const struct image *i);
+
+/* Is the image meant by the id or digest NAME: a prefix (2 hex digits or more) of its id or of its manifest
+ * digest, or either in full with its algorithm? */
+bool image_matches(const struct image *i, const char *name);
+
+/* Names of an image for JSON and people. */
+void image_id(char *out, const struct image *i); /* hex of the config digest; OUT holds DIGEST_TEXT */
 
 /* Commit an image whose layers lie in layers/ already: manifest and config blobs (and the index it was chosen
  * from, INDEX may be NULL), then refs/ and index.json, then rows, in the order of DESIGN 2. Replaces an
@@ -43,6 +70,9 @@ struct image_new {
 	size_t layer_count;
 };
 int image_add(struct store *s, const struct image_new *n, struct image **out);
+
+/* Give the image NAME (as image_find) a further reference, or move that reference to it. */
+int image_tag(struct store *s, const char *name, const struct ref *ref);
 
 /* Register a layer directory that was just renamed into layers/ (row for the index). */
 int image_add_layer(struct store *s, const char *dir);
