@@ -99,7 +99,7 @@ vendor: $(VBUILD)/src/fetched
 		HOSTCC='$(HOSTCC)' AR='$(AR)' RANLIB='$(RANLIB)' V=$(V) \
 		$(if $(HOST),CC='$(HOSTCC)' VFLAGS='$(SECTIONS)',CC='$(CC)' VFLAGS='$(TARGET)')
 
-# Units link against an archive of whatever compiles, so that one broken module stops its own only.
+# Units link against an archive of what compiles, so that a broken module stops its own tests only.
 $(BUILD)/unit/%: tests/unit/%.c tests/unit/unit.h $(BUILD)/libqbox.a | vendor
 	$(Q)mkdir -p $(@D) && $(COMPILE) -MF $@.d -Itests/unit -c $< -o $@.o && $(call LINK,$@.o $(BUILD)/libqbox.a)
 $(BUILD)/fuzzer/%: tests/fuzz/%.c $(BUILD)/libqbox.a | vendor
@@ -107,27 +107,29 @@ $(BUILD)/fuzzer/%: tests/fuzz/%.c $(BUILD)/libqbox.a | vendor
 $(BUILD)/libqbox.a: $(wildcard $(LIB_OBJ))
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 objects: $(LIB_OBJ)
-units: $(UNIT:%=$(BUILD)/unit/%)
-fuzzers: $(FUZZERS)
+link-units: $(UNIT:%=$(BUILD)/unit/%)
+link-fuzzers: $(FUZZERS)
+units fuzzers:
+	+-$(Q)$(again) -k objects
+	+$(Q)$(again) -k link-$@
 
 SANITIZE := address,undefined
-again = $(MAKE) --no-print-directory VBUILD=$(VBUILD)
-asan_build = $(again) HOST=1 BUILD=$(BUILD)/asan CFLAGS='-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined'
-fuzz_build = $(again) HOST=1 BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=undefined'
+again = $(MAKE) --no-print-directory
+asan_build = $(again) HOST=1 VBUILD=$(VBUILD) BUILD=$(BUILD)/asan CFLAGS='-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined'
+fuzz_build = $(again) HOST=1 VBUILD=$(VBUILD) BUILD=$(BUILD)/fuzz CC=clang CFLAGS='-O1 -fsanitize=fuzzer-no-link,$(SANITIZE) -fno-sanitize-recover=undefined'
 run = BUILD=$(BUILD) FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh
 
 check-unit:
-	+-$(Q)$(again) -k objects
-	+$(Q)$(again) -k units UNIT='$(UNIT)'; $(run) $(UNIT:%=unit/%)
+	+$(Q)$(again) units; $(run) $(UNIT:%=unit/%)
 check: all
 	+$(Q)$(again) units && $(run) layers $(UNITS:%=unit/%) applets
 asan:
 	+$(Q)$(asan_build) all units && $(run) asan asan-applets
 fuzz:
-	+$(Q)$(fuzz_build) -k objects; $(fuzz_build) fuzzers && $(run) fuzz
+	+$(Q)$(fuzz_build) fuzzers && $(run) fuzz
 test:
-	+$(Q)tests/setup.sh && $(again) all && $(again) units && $(asan_build) objects && $(asan_build) units && \
-		$(fuzz_build) objects && $(fuzz_build) fuzzers && FUZZ_SECONDS=10 && $(run) layers unit applets asan fuzz
+	+$(Q)tests/setup.sh && $(again) all units && $(asan_build) objects units && $(fuzz_build) objects fuzzers
+	$(Q)FUZZ_SECONDS=10 BUILD=$(BUILD) tests/run.sh layers unit applets asan fuzz
 demo:
 	+$(Q)tests/setup.sh && $(again) all && BUILD=$(BUILD) tests/demo.sh
 size: $(BUILD)/qbox
@@ -146,7 +148,7 @@ clean:
 	rm -rf $(BUILD)
 
 FORCE:
-.PHONY: all vendor objects units fuzzers check-unit check asan fuzz test demo size lint mutants fault bench install clean FORCE
+.PHONY: all vendor objects units fuzzers link-units link-fuzzers check-unit check asan fuzz test demo size lint mutants fault bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzzer -name '*.d' 2>/dev/null)
