@@ -8,6 +8,7 @@
 
 #include "engine/image.h"
 #include "format/oci.h"
+#include "service/auth.h"
 #include "service/store.h"
 
 /* What happens, told as it happens; each may be NULL. LAYER counts from 0. */
@@ -24,7 +25,7 @@ struct pull_options {
 	struct oci_platform platform;
 	bool keep_blobs, insecure;
 	const char *authfile, *cacert; /* NULL: the usual places */
-	const char *credentials;       /* "user:password", NULL: credential files */
+	const struct auth *auth;       /* credentials; NULL: the credential files */
 	unsigned jobs;                 /* layers at once; 0: number of CPUs */
 	struct pull_events events;
 };

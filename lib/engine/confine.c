@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* confine - lock the processes of a pull in before they see a hostile byte */
+#include "engine/confine.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/mount.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/attr.h"
+#include "base/fail.h"
+#include "kernel/caps.h"
+#include "kernel/mnt.h"
+#include "kernel/seccomp.h"
+
+/* Calls that any of our processes needs to compute, to use what it holds open and to end. */
+#define CALLS_BASE                                                                              \
+	SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek,       \
+		SYS_close, SYS_fstat, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,   \
+		SYS_mprotect, SYS_clock_gettime, SYS_rt_sigreturn, SYS_rt_sigprocmask,          \
+		SYS_rt_sigaction, SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getrandom
+
+static const int calls_parser[] = { CALLS_BASE };
+
+static const int calls_network[] = {
+	CALLS_BASE,
+	SYS_socket, SYS_connect, SYS_bind, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
+	SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_fcntl,
+	SYS_clock_nanosleep, SYS_nanosleep, SYS_ppoll,
+	/* A layer is fetched by a fork of the network process. */
+	SYS_clone, SYS_prctl, SYS_getppid, SYS_getpid, SYS_gettid, SYS_set_tid_address,
+	SYS_close_range,
+#ifdef SYS_fork
+	SYS_fork,
+#endif
+#ifdef SYS_poll
+	SYS_poll,
+#endif
+};
+
+static const int calls_unpack[] = {
+	CALLS_BASE,
+	SYS_openat, SYS_openat2, SYS_newfstatat, SYS_statx, SYS_getdents64, SYS_mkdirat,
+	SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_readlinkat, SYS_fchmod,
+	SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr,
+	SYS_fchdir, SYS_ftruncate, SYS_fstatfs, SYS_fcntl,
+#ifdef SYS_lchown
+	SYS_lchown,
+#endif
+};
+
+static int drop_all_capabilities(void)
+{
+	int r = caps_bound(0);
+
+	if (r < 0)
+		return r;
+	return caps_set(0);
+}
+
+int confine_network(void)
+{
+	int r;
+
+	if (prctl(PR_SET_DUMPABLE, 0) < 0)
+		return fail_errno("protect the network process");
+	r = drop_all_capabilities();
+	if (r < 0)
+		return r;
+	return seccomp_allow(calls_network, ARRAY_LEN(calls_network));
+}
+
+int confine_parser(void)
+{
+	int r = drop_all_capabilities();
+
+	if (r < 0)
+		return r;
+	return seccomp_allow(calls_parser, ARRAY_LEN(calls_parser));
+}
+
+int confine_unpack(int staging, int *root)
+{
+	const uint64_t keep = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |
+			      CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) |
+			      CAP_BIT(CAP_SETFCAP);
+	auto_close int fs = -1;
+	int r;
+
+	*root = -1;
+	r = mnt_isolate();
+	if (r < 0)
+		return r;
+	/* The directory must be a mount to be pivoted into, and the look-up after the bind mount must go
+	 * through its name to come out on top of it. */
+	if (fchdir(staging) < 0)
+		return fail_errno("enter the staging directory");
+	if (mount("fs", "fs", NULL, MS_BIND, NULL) < 0)
+		return fail_errno("bind the staging directory");
+	r = mnt_set_flags("fs", MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);
+	if (r < 0)
+		return r;
+	fs = open("fs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fs < 0)
+		return fail_errno("open the staging directory");
+	r = mnt_pivot(fs);
+	if (r < 0)
+		return r;
+	r = caps_bound(keep);
+	if (r == 0)
+		r = caps_set(keep);
+	if (r < 0)
+		return r;
+	r = seccomp_allow(calls_unpack, ARRAY_LEN(calls_unpack));
+	if (r < 0)
+		return r;
+	*root = take_fd(&fs);
+	return 0;
+}

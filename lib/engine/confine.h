@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* confine - lock the processes of a pull in before they see a hostile byte (DESIGN 3)
+ *
+ * Each is called once by a child of proc_fork, is never undone, and ends with a system call filter
+ * under which any call that is not listed kills the process. */
+#ifndef ENGINE_CONFINE_H
+#define ENGINE_CONFINE_H
+
+/* The network process: sockets and its open descriptors; no file can be opened, no program started,
+ * no capability is left. It may fork. */
+int confine_network(void);
+
+/* The unpacker: the directory fs/ below STAGING becomes its root (nodev, nosuid, noexec), with the
+ * six capabilities that files need. The process must have mount, pid, net and ipc namespaces of its
+ * own. *ROOT is a descriptor of the new root. */
+int confine_unpack(int staging, int *root);
+
+/* A parser: reads, writes and seeks its open descriptors, nothing else. */
+int confine_parser(void);
+
+#endif
