@@ -109,7 +109,7 @@ $(BUILD)/libqbox.a: $(wildcard $(LIB_OBJ))
 objects: $(LIB_OBJ)
 link-units: $(UNIT:%=$(BUILD)/unit/%)
 link-fuzzers: $(FUZZERS)
-units fuzzers:
+units fuzzers: vendor
 	+-$(Q)$(again) -k objects
 	+$(Q)$(again) -k link-$@
 
