@@ -135,7 +135,7 @@ demo:
 size: $(BUILD)/qbox
 	$(Q)awk -v build=$(BUILD) -v limit=$(SIZE_LIMIT) -v total=$$(wc -c <$<) -f tests/size.awk $(BUILD)/qbox.map
 lint mutants fault bench: all
-	$(Q)BUILD=$(BUILD) VBUILD=$(VBUILD) tests/$(if $(filter lint,$@),lint.sh,$@/run.sh)
+	+$(Q)BUILD=$(BUILD) VBUILD=$(VBUILD) tests/$(if $(filter lint,$@),lint.sh,$@/run.sh)
 
 install: all
 	$(Q)mkdir -p $(addprefix $(DESTDIR)$(PREFIX)/,bin share/man/man1 share/bash-completion/completions)

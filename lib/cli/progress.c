@@ -12,8 +12,8 @@
 #include "base/time.h"
 
 #define REDRAW_NS (NS_PER_S / 10)
-#define BAR_MAX 40
-#define TEXT 52 /* places a line needs besides its bar */
+#define BAR_MAX   40
+#define TEXT      52 /* places a line needs besides its bar */
 
 void progress_init(struct progress *p, bool quiet)
 {
