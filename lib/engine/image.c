@@ -234,8 +234,10 @@ static int list_one(void *ctx, const char *name)
 	int r;
 
 	r = image_load(l->s, name, &i);
-	if (r < 0)
+	if (r < 0) {
+		l->list->damaged += r != -ENOENT;
 		return r == -ENOMEM ? r : 0;
+	}
 	items = realloc(l->list->items, (l->list->count + 1) * sizeof(*items));
 	if (!items) {
 		image_free(i);

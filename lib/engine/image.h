@@ -40,10 +40,11 @@ int image_load(struct store *s, const char *file, struct image **out);
 /* Name of the file in refs/ for a canonical reference; OUT holds DIGEST_TEXT. */
 void image_file_name(char *out, const char *reference);
 
-/* All images, sorted by reference; damaged files are skipped (verify names them). No database. */
+/* All images, sorted by reference; no database. Damaged files are skipped and counted, the recorded text
+ * names the last one. */
 struct image_list {
 	struct image **items;
-	size_t count;
+	size_t count, damaged;
 };
 #define auto_image_list __attribute__((cleanup(image_list_free)))
 int image_list(struct store *s, struct image_list *out);

@@ -171,7 +171,7 @@ static void keep_damaged(struct store *s)
 int imageindex_write(struct store *s, const char *without)
 {
 	auto_json struct json *index = NULL, *manifests = json_new(JSON_ARRAY);
-	auto_buf struct buf text = { 0 };
+	auto_buf struct buf text = { 0 }, old = { 0 };
 	int r;
 
 	r = imageindex_load(s, &index);
@@ -192,5 +192,11 @@ int imageindex_write(struct store *s, const char *without)
 		return fail(ENOMEM, "out of memory");
 	json_format(&text, index);
 	r = buf_check(&text);
-	return r < 0 ? r : file_replace(s->tmp, s->dir, "index.json", text.data, text.len);
+	if (r < 0)
+		return r;
+	/* Writing what is there already would only wear the flash. */
+	if (fd_read_file(s->dir, "index.json", &old, INDEX_MAX) == 0 && old.len == text.len &&
+	    memcmp(old.data, text.data, text.len) == 0)
+		return 0;
+	return file_replace(s->tmp, s->dir, "index.json", text.data, text.len);
 }

@@ -107,24 +107,24 @@ int catalog_blob(struct store *s, const struct digest *d, const char *media_type
 	struct stat st;
 	int fd, r;
 
-	digest_format(text, d);
-	r = db_get_int(s->db, &known, "SELECT 1 FROM blob WHERE digest=? AND state='ready'", "s", text);
-	if (r != 0)
-		return r < 0 ? r : 0;
 	fd = blob_open(s, d);
 	if (fd < 0)
 		return fd;
+	digest_format(text, d);
 	r = fstat(fd, &st) < 0 ? fail_errno("look at blob '%s'", text) : 0;
 	close(fd);
-	if (r < 0)
-		return r;
+	if (r == 0)
+		r = db_get_int(s->db, &known, "SELECT 1 FROM blob WHERE digest=? AND size=? AND state='ready'",
+			"si", text, (int64_t)st.st_size);
+	if (r != 0)
+		return r < 0 ? r : 0;
 	if (!media_type) {
 		judge_type(s, d, judged, sizeof(judged));
 		media_type = judged;
 	}
-	return db_exec(s->db, "INSERT INTO blob(digest,size,media_type,added_ns)VALUES(?,?,?,?)"
-		"ON CONFLICT(digest)DO UPDATE SET state='ready'", "sisi", text, (int64_t)st.st_size,
-		media_type, time_now());
+	return db_exec(s->db, "INSERT INTO blob(digest,size,media_type,added_ns)VALUES(?1,?2,?3,?4)"
+		"ON CONFLICT(digest)DO UPDATE SET state='ready',size=?2,media_type=?3", "sisi", text,
+		(int64_t)st.st_size, media_type, time_now());
 }
 
 static int sync_blob(void *ctx, const char *name)
@@ -306,8 +306,34 @@ static void reference_file(char out[DIGEST_TEXT], const char *reference)
 	digest_hex(out, &d);
 }
 
-/* Delete, by DELETE with one argument, what SELECT names and DIR has no file for. */
-static int prune(struct store *s, int dir, const char *select, const char *delete)
+int catalog_forget_blob(struct store *s, const char *name)
+{
+	int r = db_exec(s->db, "DELETE FROM image WHERE ?1 IN(digest,config)", "s", name);
+
+	if (r == 0)
+		r = db_exec(s->db, "UPDATE tag SET index_digest=NULL WHERE index_digest=?", "s", name);
+	if (r == 0)
+		r = db_exec(s->db, "DELETE FROM blob WHERE digest=?", "s", name);
+	return r;
+}
+
+int catalog_forget_layer(struct store *s, const char *name)
+{
+	int r = db_exec(s->db, "DELETE FROM image WHERE id IN(SELECT image FROM image_layer JOIN layer ON "
+		"id=layer WHERE location=''AND dir=?)", "s", name);
+
+	if (r == 0)
+		r = db_exec(s->db, "DELETE FROM layer WHERE location=''AND dir=?", "s", name);
+	return r;
+}
+
+static int forget_tag(struct store *s, const char *reference)
+{
+	return db_exec(s->db, "DELETE FROM tag WHERE reference=?", "s", reference);
+}
+
+/* Call FORGET for what SELECT names and DIR has no file for. */
+static int prune(struct store *s, int dir, const char *select, int (*forget)(struct store *s, const char *name))
 {
 	auto_query struct db_query q = { 0 };
 	char hashed[DIGEST_TEXT];
@@ -327,7 +353,7 @@ static int prune(struct store *s, int dir, const char *select, const char *delet
 		}
 		if (faccessat(dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 			continue;
-		r = db_exec(s->db, delete, "s", db_text(&q, 0));
+		r = forget(s, db_text(&q, 0));
 		if (r < 0)
 			return r;
 	}
@@ -343,22 +369,11 @@ static int sync_rows(struct store *s)
 	if (r == 0)
 		r = catalog_walk(s->refs, sync_reference, s);
 	if (r == 0)
-		r = prune(s, s->refs, "SELECT reference FROM tag", "DELETE FROM tag WHERE reference=?");
-	if (r == 0) /* without a tag a row is kept only while all its files exist: leases may name it */
-		r = prune(s, s->layers, "SELECT dir FROM layer WHERE location=''",
-			"DELETE FROM image WHERE id IN(SELECT image FROM image_layer JOIN layer "
-			"ON id=layer WHERE dir=?)");
+		r = prune(s, s->refs, "SELECT reference FROM tag", forget_tag);
 	if (r == 0)
-		r = prune(s, s->layers, "SELECT dir FROM layer WHERE location=''",
-			"DELETE FROM layer WHERE location=''AND dir=?");
+		r = prune(s, s->layers, "SELECT dir FROM layer WHERE location=''", catalog_forget_layer);
 	if (r == 0)
-		r = prune(s, s->blobs, "SELECT digest FROM blob",
-			"DELETE FROM image WHERE ?1 IN(digest,config)");
-	if (r == 0)
-		r = prune(s, s->blobs, "SELECT digest FROM blob",
-			"UPDATE tag SET index_digest=NULL WHERE index_digest=?");
-	if (r == 0)
-		r = prune(s, s->blobs, "SELECT digest FROM blob", "DELETE FROM blob WHERE digest=?");
+		r = prune(s, s->blobs, "SELECT digest FROM blob", catalog_forget_blob);
 	if (r == 0)
 		r = db_exec(s->db, "DELETE FROM encoding WHERE diff_id NOT IN(SELECT diff_id FROM layer)", "");
 	return r;

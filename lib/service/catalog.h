@@ -23,6 +23,11 @@ int catalog_layer(struct store *s, const char *dir, bool ready);
  * blobs and layers are made if they are missing. */
 int catalog_reference(struct store *s, const struct json *ref);
 
+/* The blob (layer directory) is gone or about to go: remove its row and the rows of images that need it. NAME
+ * is a digest (a name in layers/). */
+int catalog_forget_blob(struct store *s, const char *name);
+int catalog_forget_layer(struct store *s, const char *name);
+
 /* Make rows for all files and remove rows that no file stands for. */
 int catalog_sync(struct store *s);
 

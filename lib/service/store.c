@@ -127,7 +127,7 @@ static int check_owner(int dir, const char *path, bool writing)
 static int check_content(struct store *s)
 {
 	static const char *const ours[] = { ".", "..", "blobs", "refs", "layers", "tmp", "db.lock", "run",
-					    "index.json", "lost+found" };
+					    "index.json", "damaged", "lost+found" };
 	struct dirent *e;
 	DIR *d;
 	size_t i;
@@ -462,9 +462,9 @@ static int move_aside(int dir, const char *file)
 	return 0;
 }
 
-/* Hold db.lock exclusively; nobody else has the database open then. Returns 1 if meanwhile another process
- * put a good one there (it is open, db.lock is shared again). */
-static int lock_alone(struct store *s, bool damaged)
+/* Hold db.lock exclusively, so that nobody else has the database open. Returns 1 if meanwhile another process
+ * put a good one there (it is open then, and db.lock is shared again). */
+static int lock_alone(struct store *s)
 {
 	static const struct timespec pause = { .tv_nsec = 20000000 };
 	bool noted = false;
@@ -479,8 +479,6 @@ static int lock_alone(struct store *s, bool damaged)
 			log_note("waiting for other processes that use '%s'", s->path);
 		noted = true;
 		nanosleep(&pause, NULL);
-		if (!damaged)
-			continue;
 		r = s->lock = file_lock(s->dir, "db.lock", FILE_LOCK_SHARED, true);
 		if (r < 0)
 			return r;
@@ -490,20 +488,17 @@ static int lock_alone(struct store *s, bool damaged)
 	}
 }
 
-/* Damaged: the reason is the recorded text. */
-static int replace_db(struct store *s, bool damaged)
+/* Put a new store.db in the place of a damaged one. */
+static int replace_db(struct store *s)
 {
-	int r = lock_alone(s, damaged);
+	int r = lock_alone(s);
 
-	if (r > 0)
-		return 0;
-	if (r == 0 && damaged) {
-		/* Another process may have replaced it just before. */
-		r = db_open(&s->db, s->dir, s->path, &catalog_kind, NULL);
-		if (r == -EBADMSG)
-			log_note("%s; making it again from the files", fail_text());
-	}
-	if (!s->db && (r == 0 || r == -EBADMSG)) {
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* Another process may have replaced it just before. */
+	r = db_open(&s->db, s->dir, s->path, &catalog_kind, NULL);
+	if (r == -EBADMSG) {
+		log_note("%s; making it again from the files", fail_text());
 		r = move_aside(s->dir, catalog_kind.file);
 		if (r == 0)
 			r = db_open(&s->db, s->dir, s->path, &catalog_kind, NULL);
@@ -521,19 +516,7 @@ int store_db(struct store *s)
 		return fail(EROFS, "store '%s' is open for reading only", s->path);
 	r = db_open(&s->db, s->dir, s->path, &catalog_kind, NULL);
 	if (r == -EBADMSG)
-		r = replace_db(s, true);
-	return r < 0 ? r : catalog_fill(s);
-}
-
-int store_rebuild(struct store *s)
-{
-	int r;
-
-	if (s->read_only)
-		return fail(EROFS, "store '%s' is open for reading only", s->path);
-	db_close(s->db);
-	s->db = NULL;
-	r = replace_db(s, false);
+		r = replace_db(s);
 	return r < 0 ? r : catalog_fill(s);
 }
 
@@ -672,30 +655,26 @@ void store_unlease(struct store *s, int64_t id)
 		(void)db_exec(s->run_db, "DELETE FROM lease WHERE id=?", "i", id);
 }
 
-int store_leased(struct store *s, const char *kind, const char *object)
+int store_leases(struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx)
 {
 	auto_query struct db_query q = { 0 };
 	struct proc_id self;
-	int64_t dead = 0;
 	int r;
 
 	r = store_run(s);
 	if (r == 0)
 		r = proc_identify(&self, 0);
 	if (r == 0)
-		r = db_query(s->run_db, &q, "SELECT pid,start,pidns,id FROM lease WHERE kind=?1 "
-			"AND(?2 IS NULL OR object=?2)", "ss", kind, object);
+		r = db_query(s->run_db, &q, "SELECT pid,start,pidns,id,object FROM lease WHERE kind=?", "s", kind);
 	if (r < 0)
 		return r;
 	while ((r = db_step(&q)) > 0) {
-		if (!holder_dead(&q, 0, self.pidns))
-			return 1;
-		dead = db_int(&q, 3);
+		if (holder_dead(&q, 0, self.pidns))
+			r = db_exec(s->run_db, "DELETE FROM lease WHERE id=?", "i", db_int(&q, 3));
+		else
+			r = each(ctx, db_text(&q, 4));
+		if (r != 0)
+			return r;
 	}
-	db_query_end(&q);
-	/* Ids only grow and these were all dead. */
-	if (r == 0 && dead)
-		r = db_exec(s->run_db, "DELETE FROM lease WHERE kind=?1 AND id<=?2 AND(?3 IS NULL OR object=?3)",
-			"sis", kind, dead, object);
-	return r < 0 ? r : 0;
+	return r;
 }

@@ -3,6 +3,7 @@
  *
  * Files are the truth, store.db is an index (DESIGN 2). The store is an OCI image layout:
  *	oci-layout index.json blobs/sha256/HEX refs/HEX layers/DIR/{fs/,tar,layer.json} tmp/ reserve
+ *	damaged/    what repair put aside, until the next collection
  * Everything is 0700 and owned by the caller, checked with fstat on each open. */
 #ifndef SERVICE_STORE_H
 #define SERVICE_STORE_H
@@ -43,9 +44,6 @@ void store_close(struct store *s);
 int store_db(struct store *s);
 int store_run(struct store *s);
 
-/* Close store.db and move it aside under a name with a time stamp, then make it again from the files. */
-int store_rebuild(struct store *s);
-
 /* Where the user who runs us keeps the store if nothing else is said; for messages. NULL: no memory. */
 char *store_default_path(void);
 
@@ -77,12 +75,14 @@ void store_use_reserve(struct store *s);
 int store_lock_index(struct store *s);
 
 /* Pin an object against gc until this process ends or the lease is given back (FORMATS 1, run.db lease).
- * KIND is "layer", "blob" or "image". Insert before looking whether the object exists. */
+ * KIND is "layer" (OBJECT: diff id or name of its directory), "blob" (digest) or "image" (digest of the
+ * manifest, pins its layers too). Insert before looking whether the object exists. */
 int store_lease(struct store *s, const char *kind, const char *object, int64_t *id);
 void store_unlease(struct store *s, int64_t id);
 
-/* Is there a lease of KIND on OBJECT (NULL: on any), whose holder lives? A holder in another pid namespace
- * counts as alive: nobody can tell. Leases of dead processes are removed. 1, 0 or negative errno. */
-int store_leased(struct store *s, const char *kind, const char *object);
+/* Call EACH for the object of every lease of KIND whose holder lives; those of dead processes are removed. A
+ * holder in another pid namespace counts as alive: nobody can tell. A result other than 0 ends the walk and is
+ * returned. */
+int store_leases(struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx);
 
 #endif
