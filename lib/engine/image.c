@@ -172,7 +172,8 @@ static int read_reference(const struct json *j, struct image *i)
 		r = read_list(j, "layers", &i->layers, &i->layer_count);
 	for (n = 0; r >= 0 && n < i->layer_count; n++)
 		/* Names become paths of a mount: never more than one part. */
-		if (!*i->layers[n] || !str_only(i->layers[n], "0123456789abcdef"))
+		if (!*i->layers[n] || strlen(i->layers[n]) > 128 ||
+		    !str_only(i->layers[n], "0123456789abcdef"))
 			return fail(EBADMSG, "'%s' is no layer", i->layers[n]);
 	if (r >= 0)
 		r = json_get_int(j, "size", &size);
