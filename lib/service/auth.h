@@ -7,8 +7,7 @@
 #ifndef SERVICE_AUTH_H
 #define SERVICE_AUTH_H
 
-#include <stddef.h>
-
+#include "base/buf.h"
 #include "format/ref.h"
 
 /* All NULL: anonymous. */
@@ -23,10 +22,19 @@ struct auth {
  * file; -ENOENT: the file named by AUTHFILE (NULL: none) or the environment is missing. */
 int auth_load(struct auth *out, const struct ref *ref, const char *authfile);
 
-/* Read "USER:PASSWORD" (--creds -) from FD, up to the first newline or the end. -EINVAL. */
+/* Split "USER:PASSWORD" at its first colon. -EINVAL: no colon, or no user; the text does not show S. */
+int auth_parse(struct auth *out, const char *s);
+
+/* Read such a line (--creds -) from FD, up to the first newline or the end and not a byte further. */
 int auth_read(struct auth *out, int fd);
 
 /* Wipe and release. */
 void auth_free(struct auth *a);
+
+/* Append the header line of Basic authentication. A has a password. */
+void auth_basic(const struct auth *a, struct buf *headers);
+
+/* Overwrite the content of B, which holds a secret, and empty it. */
+void auth_wipe(struct buf *b);
 
 #endif

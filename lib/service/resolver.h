@@ -6,22 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
 #include "format/dnsmsg.h"
+#include "service/sock.h"
 
 #define RESOLVER_SERVERS 3
 #define RESOLVER_SEARCH 6
-#define RESOLVER_ADDRESSES 16
+#define RESOLVER_ADDRESSES SOCK_ADDRESSES
 
-struct resolver_address {
+struct resolver_server {
 	struct dns_address address;
 	uint32_t scope; /* of an IPv6 link-local address, else 0 */
 };
 
 struct resolver {
-	struct resolver_address servers[RESOLVER_SERVERS];
+	struct resolver_server servers[RESOLVER_SERVERS];
 	size_t server_count;
 	uint16_t port; /* of the servers: 53 */
 	char search[RESOLVER_SEARCH][254];
@@ -40,17 +40,13 @@ struct resolver_addresses {
 	size_t count;
 };
 
-/* Find the addresses of HOST. "localhost" and names below it are loopback without asking
- * (RFC 6761); the search list is used only for names without a dot. -ENOENT: no such name, or none
+/* Find the addresses of HOST. "localhost" and names below it are loopback, names
+ * below "invalid" do not exist, without asking (RFC 6761); the search list is used only for names without a dot. -ENOENT: no such name, or none
  * with an address; -EAGAIN: no server answered; -EINVAL: not a host name. */
 int resolver_lookup(const struct resolver *r, const char *host, struct resolver_addresses *out);
 
 /* Read a numeric address, IPv4 as four decimal numbers or IPv6. False if S is none. */
 bool resolver_parse_address(struct dns_address *out, const char *s);
-
-/* Fill in a socket address; returns its length. */
-socklen_t resolver_sockaddr(struct sockaddr_storage *out, const struct resolver_address *a,
-			    uint16_t port);
 
 /* 127.0.0.0/8, ::1, and both inside ::ffff:0:0/96. */
 bool resolver_is_loopback(const struct dns_address *a);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* tls - the client side of TLS 1.2 on a connected socket, and the CA certificates it trusts
+/* tls - the client side of TLS 1.2 on a connected socket
  *
  * Strict (security 3.2): forward-secret AEAD suites only, RSA keys of 2,048 bits or more, no SHA-1,
  * the host must be named by the certificate's subjectAltName, chains with name constraints are
@@ -8,29 +8,9 @@
 #define SERVICE_TLS_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "format/url.h"
-
-struct tls_trust;
-
-/* Where CA certificates are looked for. */
-struct tls_trust_options {
-	const char *cafile;   /* --cacert: then nothing else is looked at; NULL */
-	const char *config;   /* configuration directory that may hold certs.d/; NULL: /etc/qbox */
-	const char *registry; /* "host[:port]": its certs.d/HOST/ca.crt replaces the others for it */
-	int64_t floor;        /* the clock is known to be wrong below this (seconds since 1970); 0 */
-};
-
-/* Read the CA certificates into memory: the only part of this module that opens files, so it comes
- * before lock-in. *OUT is the caller's (tls_trust_free). Damaged and expired certificates are
- * skipped. -ENOENT: no file found, the text names the places; -EBADMSG: a file without a usable
- * certificate; -EACCES and the like as open(2). */
-int tls_trust_load(struct tls_trust **out, const struct tls_trust_options *options);
-void tls_trust_free(struct tls_trust *t);
-
-/* How many certificates are trusted (for any host), and how many were skipped as damaged or expired. */
-void tls_trust_count(const struct tls_trust *t, size_t *good, size_t *skipped);
+#include "service/trust.h"
 
 struct tls;
 
