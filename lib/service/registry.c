@@ -40,7 +40,7 @@ struct stream {
 	uint64_t skip;     /* bytes to drop first: the server began anew */
 	uint64_t mark;     /* at, when the tries began to count */
 	bool no_range;     /* the server gets Range wrong */
-	struct http *from; /* connection that the body comes on; NULL: to be requested */
+	struct http *from; /* connection that the body comes on */
 	struct request request;
 };
 
@@ -171,16 +171,18 @@ static int send_request(struct registry *r, const struct request *q, const struc
 	bool reused;
 	int n;
 
+	*conn = NULL;
 	n = format_headers(r, q, secrets, &headers);
 	request.headers = buf_str(&headers);
-	do {
-		if (n == 0)
-			n = connect_to(r, u, slot, &reused);
+	while (n == 0) {
+		n = connect_to(r, u, slot, &reused);
 		if (n < 0)
 			break;
 		r->requests++;
 		n = http_exchange(*slot, &request);
-	} while (n == -EAGAIN && reused && http_silent(*slot) && (n = 0) == 0);
+		if (n == -EAGAIN && reused && http_silent(*slot))
+			n = 0; /* the next connection is new, so this happens once */
+	}
 	auth_wipe(&headers);
 	*conn = *slot;
 	return n;
@@ -589,9 +591,8 @@ void registry_blob_close(struct registry *r)
 /* All bytes are there; none may follow. A connection that breaks now is no loss. */
 static int end_stream(struct registry *r)
 {
-	struct http *h = r->stream.from;
 	char more;
-	int n = h ? http_read(h, &more, 1) : 0;
+	int n = http_read(r->stream.from, &more, 1);
 
 	registry_blob_close(r);
 	if (n > 0)
@@ -614,6 +615,27 @@ static int read_piece(struct stream *s, void *buf, size_t len)
 	return http_read(s->from, buf, len < want ? len : (size_t)want);
 }
 
+/* The connection broke in the middle of the body: go on with a new request. */
+static int resume(struct registry *r)
+{
+	struct stream *s = &r->stream;
+	int n;
+
+	s->from = NULL;
+	n = try_again(&s->request, -1);
+	return n < 0 ? n : reopen(r);
+}
+
+/* The body is over before the blob is. */
+static int ended_early(const struct stream *s)
+{
+	/* Where only the end of the connection ends the body, that is a broken connection. */
+	bool broken = http_head(s->from)->body == HTTP_BODY_CLOSE;
+
+	return fail(broken ? EAGAIN : EBADMSG, "the body ends early, the manifest's size is %llu bytes",
+		    (unsigned long long)s->size);
+}
+
 int registry_blob_read(struct registry *r, void *buf, size_t len)
 {
 	struct stream *s = &r->stream;
@@ -623,25 +645,16 @@ int registry_blob_read(struct registry *r, void *buf, size_t len)
 		return 0;
 	if (s->at == s->size)
 		return end_stream(r);
-	for (;;) {
-		n = s->from ? read_piece(s, buf, len) : reopen(r);
-		if (n > 0)
-			break;
-		if (n == 0 && s->from && http_head(s->from)->complete) {
-			n = fail(EBADMSG, "the blob ends early: its size in the manifest is %llu",
-				 (unsigned long long)s->size);
-			if (http_head(s->from)->body == HTTP_BODY_CLOSE)
-				n = -EAGAIN; /* as far as anybody can tell, the connection broke */
-		}
-		if (n == -EAGAIN && s->from) {
-			s->from = NULL;
-			n = about_blob(r, n);
-			n = try_again(&s->request, -1);
-		}
-		if (n < 0) {
-			registry_blob_close(r);
-			return about_blob(r, n);
-		}
+	do {
+		n = read_piece(s, buf, len);
+		if (n == 0)
+			n = ended_early(s);
+		if (n == -EAGAIN)
+			n = resume(r);
+	} while (n == 0);
+	if (n < 0) {
+		registry_blob_close(r);
+		return about_blob(r, n);
 	}
 	s->at += (uint64_t)n;
 	if (s->at - s->mark >= PROGRESS) {

@@ -13,7 +13,7 @@
 
 #define REPLY_MAX (64u << 10)
 #define DEFAULT_SECONDS 60
-#define MARGIN_SECONDS 30
+#define DAY 86400
 
 /* Token servers that belong to a registry of another domain. */
 static const struct {
@@ -161,6 +161,16 @@ static bool is_token(const char *s)
 	return true;
 }
 
+/* How long a token that lives for SECONDS is used: 30 s less, half of it if that is not much. */
+static int64_t use_for(int64_t seconds)
+{
+	if (seconds > DAY)
+		seconds = DAY;
+	if (seconds > 60)
+		return seconds - 30;
+	return seconds > 2 ? seconds / 2 : 1;
+}
+
 static int read_reply(struct token *out, struct http *h)
 {
 	auto_buf struct buf text = { 0 };
@@ -181,9 +191,8 @@ static int read_reply(struct token *out, struct http *h)
 			r = fail(EBADMSG, "no token in the reply");
 	}
 	if (r >= 0) {
-		seconds = seconds < 0 ? 0 : seconds > 86400 ? 86400 : seconds;
 		out->text = strdup(token);
-		out->expires = time_mono() + (seconds - MARGIN_SECONDS) * NS_PER_S;
+		out->expires = time_mono() + use_for(seconds) * NS_PER_S;
 		r = out->text ? 0 : fail(ENOMEM, "out of memory");
 	}
 	auth_wipe(&text);
