@@ -16,6 +16,7 @@
 #include "engine/imageindex.h"
 #include "format/oci.h"
 #include "kernel/file.h"
+#include "kernel/path.h"
 #include "service/blob.h"
 #include "service/catalog.h"
 #include "service/db.h"
@@ -209,6 +210,10 @@ struct collection {
 	struct imagegc_live goes;
 	struct imagegc_live leased;
 	bool all;
+	/* What goes is renamed to tmp/PREFIX-N. These names need no lock, so no inode on a full disk: names
+	 * without a lock are swept only when nobody else holds db.lock, and this process does. */
+	char random[17];
+	unsigned moved;
 };
 
 static void free_collection(struct collection *c)
@@ -280,7 +285,33 @@ static void say(struct imagegc *gc, const char *verb, const char *object)
 		gc->say(gc->ctx, verb, object);
 }
 
-static int remove_layers(struct collection *c, struct staging *stage)
+static int move_away(struct collection *c, int dir, const char *name)
+{
+	char to[40];
+
+	if (!c->moved)
+		file_random_name(c->random);
+	snprintf(to, sizeof(to), "gc-%s-%u", c->random, c->moved);
+	if (renameat(dir, name, c->s->tmp, to) < 0)
+		return errno == ENOENT ? 0 : fail_errno("remove '%.12s'", name);
+	c->moved++;
+	return 0;
+}
+
+/* The slow part, when others may go on already. */
+static void remove_moved(struct collection *c)
+{
+	char name[40];
+	unsigned n;
+
+	for (n = 0; n < c->moved; n++) {
+		snprintf(name, sizeof(name), "gc-%s-%u", c->random, n);
+		if (path_remove_tree(c->s->tmp, name) < 0)
+			log_note("cannot remove '%s/tmp/%s': %s", c->s->path, name, fail_text());
+	}
+}
+
+static int remove_layers(struct collection *c)
 {
 	char diff[DIGEST_TEXT], digest[DIGEST_TEXT + 8];
 	const char *name;
@@ -302,9 +333,9 @@ static int remove_layers(struct collection *c, struct staging *stage)
 		say(c->gc, "deleted", digest);
 		if (c->gc->dry_run)
 			continue;
-		if (renameat(c->s->layers, name, stage->dir, name) < 0 && errno != ENOENT)
-			return fail_errno("remove layer '%.12s'", name);
-		r = catalog_forget_layer(c->s, name);
+		r = move_away(c, c->s->layers, name);
+		if (r == 0)
+			r = catalog_forget_layer(c->s, name);
 	}
 	return r;
 }
@@ -359,7 +390,7 @@ static int forget_images(struct collection *c)
 	return r;
 }
 
-static int remove_chosen(struct collection *c, struct staging *stage)
+static int remove_chosen(struct collection *c)
 {
 	struct db *db = c->s->db;
 	int r;
@@ -374,7 +405,7 @@ static int remove_chosen(struct collection *c, struct staging *stage)
 	if (!c->gc->dry_run)
 		r = forget_images(c);
 	if (r == 0)
-		r = remove_layers(c, stage);
+		r = remove_layers(c);
 	if (r == 0)
 		r = remove_blobs(c);
 	if (c->gc->dry_run)
@@ -386,11 +417,10 @@ static int remove_chosen(struct collection *c, struct staging *stage)
 	return r;
 }
 
-/* Caller holds index.lock. What cannot be renamed away in one step is left in STAGE. */
-static int collect(struct collection *c, struct staging *stage)
+/* Caller holds index.lock. */
+static int collect(struct collection *c)
 {
 	struct pinning pinning = { c->s, &c->live };
-	char name[40], random[17];
 	int r;
 
 	r = imagegc_live(c->s, &c->live);
@@ -400,31 +430,23 @@ static int collect(struct collection *c, struct staging *stage)
 		r = catalog_walk(c->s->layers, choose_layer, c);
 	if (r == 0)
 		r = catalog_walk(c->s->blobs, choose_blob, c);
-	if (r < 0 || c->gc->dry_run)
-		return r < 0 ? r : remove_chosen(c, NULL);
-	file_random_name(random);
-	snprintf(name, sizeof(name), "gc-%s", random);
-	r = store_stage(c->s, name, true, stage);
-	if (r == 0)
+	if (r == 0 && !c->gc->dry_run)
 		r = mark(c);
-	return r < 0 ? r : remove_chosen(c, stage);
+	return r < 0 ? r : remove_chosen(c);
 }
 
 /* What repair put aside: the next collection is its end. */
-static int remove_damaged(struct collection *c, struct staging *stage)
+static int remove_damaged(struct collection *c)
 {
 	if (faccessat(c->s->dir, "damaged", F_OK, 0) < 0)
 		return 0;
 	say(c->gc, "deleted", "what was damaged");
-	if (!c->gc->dry_run && renameat(c->s->dir, "damaged", stage->dir, "damaged") < 0)
-		return fail_errno("remove '%s/damaged'", c->s->path);
-	return 0;
+	return c->gc->dry_run ? 0 : move_away(c, c->s->dir, "damaged");
 }
 
 int imagegc_run(struct store *s, struct imagegc *gc)
 {
 	struct collection c = { .s = s, .gc = gc, .all = true };
-	struct staging stage = { .lock = -1, .dir = -1 };
 	auto_close int lock = -1;
 	int r;
 
@@ -438,14 +460,13 @@ int imagegc_run(struct store *s, struct imagegc *gc)
 	if (r >= 0 && !gc->dry_run)
 		r = catalog_sync(s);
 	if (r >= 0)
-		r = collect(&c, &stage);
+		r = collect(&c);
 	if (r == 0)
-		r = remove_damaged(&c, &stage);
+		r = remove_damaged(&c);
 	free_collection(&c);
 	cleanup_close(&lock);
 	lock = -1;
-	/* The slow part, when others may go on already. */
-	store_unstage(s, &stage);
+	remove_moved(&c);
 	return r;
 }
 
@@ -549,7 +570,7 @@ static int add_marked(struct collection *c)
 	return r;
 }
 
-static int remove_locked(struct collection *c, const char *name, bool force, struct staging *stage)
+static int remove_locked(struct collection *c, const char *name, bool force)
 {
 	auto_image_list struct image_list list = { 0 };
 	auto_image struct image *i = NULL;
@@ -572,7 +593,7 @@ static int remove_locked(struct collection *c, const char *name, bool force, str
 		r = add_marked(c);
 	if (r < 0)
 		return r;
-	r = collect(c, stage);
+	r = collect(c);
 	if (r == -EBADMSG || r == -EBUSY) {
 		/* The reference is gone; its parts wait until the store can be judged again. */
 		log_note("nothing else is removed: %s", fail_text());
@@ -584,7 +605,6 @@ static int remove_locked(struct collection *c, const char *name, bool force, str
 int imagegc_remove(struct store *s, const char *name, bool force, struct imagegc *gc)
 {
 	struct collection c = { .s = s, .gc = gc };
-	struct staging stage = { .lock = -1, .dir = -1 };
 	auto_close int lock = -1;
 	int r;
 
@@ -594,10 +614,10 @@ int imagegc_remove(struct store *s, const char *name, bool force, struct imagegc
 		return r;
 	r = lock = store_lock_index(s);
 	if (r >= 0)
-		r = remove_locked(&c, name, force, &stage);
+		r = remove_locked(&c, name, force);
 	free_collection(&c);
 	cleanup_close(&lock);
 	lock = -1;
-	store_unstage(s, &stage);
+	remove_moved(&c);
 	return r;
 }
