@@ -171,7 +171,8 @@ union control {
 
 int fd_send(int sock, const void *data, size_t len, const int *fds, size_t count)
 {
-	struct iovec io = { .iov_base = (void *)data, .iov_len = len };
+	/* sendmsg reads only; its vector is not const because recvmsg's is not. */
+	struct iovec io = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
 	struct msghdr msg = { .msg_iov = &io, .msg_iovlen = 1 };
 	union control control;
 	ssize_t n;

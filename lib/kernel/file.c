@@ -141,13 +141,14 @@ static bool is_current(int dir, const char *name, int fd)
 	struct stat here, there;
 
 	return fstat(fd, &here) == 0 && fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       here.st_dev == there.st_dev && here.st_ino == there.st_ino;
+		here.st_dev == there.st_dev && here.st_ino == there.st_ino;
 }
 
 int file_lock(int dir, const char *name, enum file_lock_mode mode, bool wait)
 {
 	for (;;) {
-		auto_close int fd = openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		auto_close int fd =
+			openat(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 		int r;
 
 		if (fd < 0)
@@ -176,7 +177,7 @@ static bool syncfs_reports(void)
 	int major = 0, minor = 0;
 
 	return uname(&u) == 0 && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
-	       (major > 5 || (major == 5 && minor >= 8));
+		(major > 5 || (major == 5 && minor >= 8));
 }
 
 static int sync_entry(int dir, const char *name);

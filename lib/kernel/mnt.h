@@ -22,13 +22,12 @@ struct mnt_overlay {
 };
 int mnt_overlay(const struct mnt_overlay *o, const char *target);
 
-/* Set MOUNT_ATTR_* of FLAGS on the mount at PATH (RECURSIVE: and below it); mount_setattr (5.12), else
- * bind remount. Flags that are locked stay. */
+/* Set MOUNT_ATTR_* of FLAGS on the mount at PATH (RECURSIVE: and below it, which needs Linux 5.12);
+ * mount_setattr, else bind remount. Flags that are locked stay. */
 int mnt_set_flags(const char *path, uint64_t flags, bool recursive);
 
 /* Make the directory NEW_ROOT (a mount point) the root and detach the old one: pivot_root(".", ".").
- * In an initramfs, where that is impossible, hide, MS_MOVE and chroot as DESIGN 4 says. The working
- * directory is "/" afterwards. */
+ * -EINVAL in an initramfs, where that is impossible. The working directory is "/" afterwards. */
 int mnt_pivot(int new_root);
 
 /* Is there a mount at or below the directory that DIR is (of this namespace)? */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ns - namespaces: host name, loopback, and what a kernel lacks */
+/* ns - namespaces: loopback, and what a kernel lacks */
 #ifndef KERNEL_NS_H
 #define KERNEL_NS_H
 

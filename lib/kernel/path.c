@@ -18,7 +18,7 @@
 #include "base/fail.h"
 #include "kernel/pathwalk.h"
 
-#define RACES_MAX 16
+#define RACES_MAX   16
 #define OPEN_LEVELS 32 /* directories that the removal of a tree holds open */
 
 static int openat2(int dir, const char *path, int flags, uint64_t resolve)
@@ -37,8 +37,8 @@ static bool is_missing(int r)
 
 static int resolve_in(int root, const char *path, int flags, bool plain)
 {
-	uint64_t how = RESOLVE_IN_ROOT |
-		       (uint64_t)(plain ? RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS);
+	uint64_t how =
+		RESOLVE_IN_ROOT | (uint64_t)(plain ? RESOLVE_NO_SYMLINKS : RESOLVE_NO_MAGICLINKS);
 	int r = -EAGAIN;
 
 	/* EAGAIN: something was renamed during a ".."; somebody who never stops gets the walk. */
@@ -71,7 +71,8 @@ int path_open_parent(int root, const char *path, const char **name)
 		return -EINVAL;
 	if ((size_t)(last - path) >= sizeof(parent))
 		return -ENAMETOOLONG;
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(last - path) : 1, slash ? path : ".");
+	snprintf(
+		parent, sizeof(parent), "%.*s", slash ? (int)(last - path) : 1, slash ? path : ".");
 	fd = path_open(root, parent, O_PATH | O_DIRECTORY);
 	if (fd >= 0)
 		*name = last;
@@ -123,7 +124,7 @@ struct level {
 };
 
 struct removal {
-	int dir;    /* the caller's directory */
+	int dir; /* the caller's directory */
 	struct level *levels;
 	size_t count, room;
 };

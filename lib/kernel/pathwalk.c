@@ -21,12 +21,12 @@ struct walk {
 	int root, flags;
 	bool plain;
 	const struct pathwalk_make *make;
-	int at;             /* the directory reached, O_PATH */
-	struct buf done;    /* its path below root: names without links, each with "/" behind */
-	struct buf rest;    /* still to walk; never starts with "/" */
+	int at;          /* the directory reached, O_PATH */
+	struct buf done; /* its path below root: names without links, each with "/" behind */
+	struct buf rest; /* still to walk; never starts with "/" */
 	char name[NAME_MAX + 1];
-	bool last;          /* name is the last part ... */
-	bool slash;         /* ... and a slash follows: it is a directory, and followed if a link */
+	bool last;  /* name is the last part ... */
+	bool slash; /* ... and a slash follows: it is a directory, and followed if a link */
 	unsigned links, steps;
 };
 
@@ -131,8 +131,8 @@ static bool is_magic(const struct walk *w, int link)
 	struct statfs fs;
 	struct stat dir;
 
-	return fstatfs(link, &fs) < 0 || (fs.f_type == PROC_SUPER_MAGIC &&
-						 (fstat(w->at, &dir) < 0 || dir.st_ino != 1));
+	return fstatfs(link, &fs) < 0 ||
+		(fs.f_type == PROC_SUPER_MAGIC && (fstat(w->at, &dir) < 0 || dir.st_ino != 1));
 }
 
 /* Put what LINK says in front of the rest. */
@@ -251,12 +251,17 @@ static int walk(struct walk *w)
 	return r < 0 ? r : open_name(w, w->at, ".", w->flags);
 }
 
-int pathwalk_open(int root, const char *path, int flags, bool plain,
-		  const struct pathwalk_make *make)
+int pathwalk_open(
+	int root, const char *path, int flags, bool plain, const struct pathwalk_make *make)
 {
 	struct walk w = {
-		.root = root, .flags = flags, .plain = plain, .make = make, .at = -1,
-		.rest.limit = 64 * PATH_MAX, .done.limit = 64 * PATH_MAX,
+		.root = root,
+		.flags = flags,
+		.plain = plain,
+		.make = make,
+		.at = -1,
+		.rest.limit = 64 * PATH_MAX,
+		.done.limit = 64 * PATH_MAX,
 	};
 	size_t len = strlen(path);
 	int r;

@@ -18,7 +18,7 @@ struct pathwalk_make {
 
 /* As path_open (PLAIN: as path_open_plain). MAKE, if not NULL, makes missing directories on the way and
  * the last one too. -ERANGE: more steps than any honest path needs. */
-int pathwalk_open(int root, const char *path, int flags, bool plain,
-		  const struct pathwalk_make *make);
+int pathwalk_open(
+	int root, const char *path, int flags, bool plain, const struct pathwalk_make *make);
 
 #endif

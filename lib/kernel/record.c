@@ -9,8 +9,8 @@
 #include "base/fail.h"
 #include "kernel/fd.h"
 
-#define MAGIC 0x71657272u
-#define VERSION 1
+#define MAGIC     0x71657272u
+#define VERSION   1
 #define ERRNO_MAX 4095 /* the kernel's MAX_ERRNO */
 
 _Static_assert(sizeof(struct start_error) == 512, "FORMATS 3.3");
@@ -39,9 +39,9 @@ void record_send(int fd, const struct start_error *e, const char *object)
 static bool is_valid(const struct start_error *e, unsigned steps, unsigned hints)
 {
 	return e->magic == MAGIC && e->version == VERSION && e->size == sizeof(*e) &&
-	       e->step < steps && e->hint < hints && e->error > 0 && e->error <= ERRNO_MAX &&
-	       e->status >= 125 && e->status <= 127 && e->reserved == 0 &&
-	       memchr(e->object, '\0', sizeof(e->object));
+		e->step < steps && e->hint < hints && e->error > 0 && e->error <= ERRNO_MAX &&
+		e->status >= 125 && e->status <= 127 && e->reserved == 0 &&
+		memchr(e->object, '\0', sizeof(e->object));
 }
 
 int record_recv(int fd, struct start_error *out, unsigned steps, unsigned hints)
@@ -53,7 +53,8 @@ int record_recv(int fd, struct start_error *out, unsigned steps, unsigned hints)
 	if (n == 0)
 		return 0;
 	if (n < 0)
-		return fail((int)-n, "read what the started process reports: %s", strerror((int)-n));
+		return fail(
+			(int)-n, "read what the started process reports: %s", strerror((int)-n));
 	if (n != sizeof(e) || !is_valid(&e, steps, hints))
 		return fail(EBADMSG, "the started process reported something unreadable");
 	*out = e;

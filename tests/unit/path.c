@@ -60,14 +60,17 @@ static void make_tree(void)
 static void both(const char *path, int flags, const char *name, int error)
 {
 	struct stat want, st;
-	int fds[2] = { path_open(root, path, flags), pathwalk_open(root, path, flags, false, NULL) };
+	int fds[2] = { path_open(root, path, flags),
+		pathwalk_open(root, path, flags, false, NULL) };
 
 	for (int i = 0; i < 2; i++) {
-		unit_check(name ? fds[i] >= 0 : fds[i] == error, i ? "walk" : "openat2", fds[i], path);
+		unit_check(
+			name ? fds[i] >= 0 : fds[i] == error, i ? "walk" : "openat2", fds[i], path);
 		if (fds[i] < 0)
 			continue;
 		CHECK(fcntl(fds[i], F_GETFD) == FD_CLOEXEC);
-		if (name && fstatat(top, name, &want, AT_SYMLINK_NOFOLLOW) == 0 && fstat(fds[i], &st) == 0)
+		if (name && fstatat(top, name, &want, AT_SYMLINK_NOFOLLOW) == 0 &&
+			fstat(fds[i], &st) == 0)
 			unit_check(st.st_ino == want.st_ino && st.st_dev == want.st_dev,
 				i ? "walk" : "openat2", 0, path);
 		else
@@ -143,7 +146,8 @@ static void test_errors(void)
 
 static void test_plain(void)
 {
-	static const char *const linked[] = { "abs", "abs/c", "slash", "slash/a", "to_file", "self" };
+	static const char *const linked[] = { "abs", "abs/c", "slash", "slash/a", "to_file",
+		"self" };
 
 	unit_case("refuses every link when told to");
 	for (size_t i = 0; i < ARRAY_LEN(linked); i++) {
@@ -162,8 +166,8 @@ static void test_plain(void)
 static void test_magic(void)
 {
 	int proc = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd;
-	static const char *const magic[] = { "proc/self/cwd", "proc/self/root/etc", "proc/self/fd/0",
-		"proc/self/exe", "proc/self/ns/pid", "proc/thread-self/cwd" };
+	static const char *const magic[] = { "proc/self/cwd", "proc/self/root/etc",
+		"proc/self/fd/0", "proc/self/exe", "proc/self/ns/pid", "proc/thread-self/cwd" };
 
 	unit_case("refuses magic links, follows the honest ones of /proc");
 	for (size_t i = 0; i < ARRAY_LEN(magic); i++) {

@@ -151,7 +151,7 @@ static int never_outlives(void)
 	}
 	close(p[1]);
 	status = poll(&(struct pollfd){ .fd = p[0], .events = POLLIN }, 1, 5000) == 1 &&
-		 read(p[0], &c, 1) == 0;
+		read(p[0], &c, 1) == 0;
 	close(p[0]);
 	return status;
 }
