@@ -48,15 +48,13 @@ VLIB := $(VBUILD)/host/lib
 LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(1) $(VLIBS) -lm -o $@
 endif
 VLIBS := $(addprefix $(VLIB)/,libbearssl.a libz.a libsqlite3.a)
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -g $(CFLAGS) $(TARGET) -Werror=switch -Werror=unused-function \
-	-Werror=implicit $(WARN) -Ilib -Iapplets -I$(BUILD) -MMD -MP
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -g $(CFLAGS) $(TARGET) -fstack-protector-strong \
+	-Werror=switch -Werror=unused-function -Werror=implicit $(WARN) -Ilib -Iapplets -I$(BUILD) -MMD -MP
 
-# In the tree, but what they call is not all here: not linked until it is.
-PENDING := applets/qimage.c applets/qstore.c lib/service/token.c lib/service/auth.c lib/service/registry.c
-APPLETS := $(filter-out main $(patsubst applets/%.c,%,$(PENDING)),$(patsubst applets/%.c,%,$(wildcard applets/*.c)))
+APPLETS := $(filter-out main,$(patsubst applets/%.c,%,$(wildcard applets/*.c)))
 HEADERS := $(patsubst %,$(BUILD)/gen/%.h,main $(APPLETS))
 APPLET_OBJ := $(patsubst %,$(BUILD)/obj/applets/%.o,main $(APPLETS)) $(BUILD)/obj/gen/applets.o
-LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(filter-out $(PENDING),$(sort $(wildcard lib/*/*.c))))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard lib/*/*.c)))
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 UNIT ?= $(UNITS)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzer/%,$(wildcard tests/fuzz/*.c))

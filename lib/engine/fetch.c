@@ -57,7 +57,7 @@ static int session_prepare(struct session *s, const struct fetch_options *o)
 		r = tls_trust_load(&s->trust, &(struct tls_trust_options){
 						      .cafile = o->cacert,
 						      .config = getenv("QBOX_CONFIG"),
-						      .registry = o->ref->host,
+						      .registry = ref_registry(o->ref),
 						      .floor = o->floor,
 					      });
 		if (r < 0)

@@ -79,7 +79,7 @@ struct oci_config {
 	char **env; /* every item KEY=VALUE with a KEY (CVE-2026-57231) */
 	char **entrypoint, **cmd;
 	char *workdir, *user, *stop_signal; /* "" if not set */
-	char **volumes;                     /* absolute, normalised */
+	char **volumes;                     /* absolute paths */
 	struct json *tree;                  /* the whole document, for inspect and history */
 };
 

@@ -12,8 +12,8 @@
 /* One record: VALUE has LEN bytes, any of which may be NUL, and a NUL after them. */
 typedef int pax_record(void *ctx, const char *key, const char *value, size_t len);
 
-/* Cut the LEN bytes at DATA into strings where they lie and call RECORD for each, in order. False if
- * they are damaged; else *RESULT is 0 or the first negative value that RECORD returned. */
+/* Cut the LEN bytes at DATA into strings where they lie and call RECORD for each, in order.
+ * False if they are damaged; else *RESULT is 0 or the first negative value that RECORD returned. */
 bool pax_parse(char *data, size_t len, pax_record *record, void *ctx, int *result);
 
 /* Append a record. */

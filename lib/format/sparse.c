@@ -132,7 +132,7 @@ int sparse_old(struct sparse *s, const uint8_t *p, int count)
 
 	for (; count > 0 && p[0] && p[12]; count--, p += 24) {
 		if (!tarblock_unsigned(p, 0, 12, INT64_MAX, &offset) ||
-		    !tarblock_unsigned(p, 12, 12, INT64_MAX, &len))
+			!tarblock_unsigned(p, 12, 12, INT64_MAX, &len))
 			return damaged();
 		r = add(s, offset, len);
 		if (r < 0)
@@ -187,7 +187,7 @@ int sparse_block(struct sparse *s, const uint8_t *block)
 }
 
 int sparse_check(const struct sparse *s, uint64_t size, uint64_t stored,
-		 const struct tar_sparse **pieces, size_t *count)
+	const struct tar_sparse **pieces, size_t *count)
 {
 	const struct tar_sparse *p = (const void *)buf_str(&s->pieces);
 	uint64_t end = 0, sum = 0;

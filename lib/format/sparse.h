@@ -47,8 +47,9 @@ int sparse_old(struct sparse *s, const uint8_t *p, int count);
 /* One block of a map in the content; s->complete says that it was the last. */
 int sparse_block(struct sparse *s, const uint8_t *block);
 
-/* Must be in order, within SIZE, and cover STORED bytes. *PIECES (never NULL) belongs to the map. */
+/* Must be in order, within SIZE, and cover STORED bytes. *PIECES (never NULL) belongs to the
+ * map. */
 int sparse_check(const struct sparse *s, uint64_t size, uint64_t stored,
-		 const struct tar_sparse **pieces, size_t *count);
+	const struct tar_sparse **pieces, size_t *count);
 
 #endif

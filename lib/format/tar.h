@@ -42,7 +42,7 @@ struct tar_entry {
 	uint32_t uid, gid;
 	const char *user, *group; /* names, often "" */
 	int64_t mtime;            /* ns since 1970 */
-	uint64_t size;            /* content bytes of a file as it lies on disk, sparse holes included */
+	uint64_t size; /* content bytes of a file as it lies on disk, sparse holes included */
 	uint32_t major, minor;
 	const struct tar_xattr *xattrs;
 	size_t xattr_count;
@@ -56,7 +56,8 @@ struct tar_events {
 	/* Headers, padding, end blocks, and content that is not plain (PAX, sparse maps). */
 	int (*raw)(void *ctx, const uint8_t *bytes, size_t len);
 	int (*entry)(void *ctx, const struct tar_entry *e);
-	/* Content of the last entry, at OFFSET of the file. For a sparse file only its data pieces. */
+	/* Content of the last entry, at OFFSET of the file. For a sparse file only its data
+	 * pieces. */
 	int (*data)(void *ctx, const uint8_t *bytes, size_t len, uint64_t offset);
 	/* The content of the last entry, a TAR_FILE, is complete. */
 	int (*done)(void *ctx);
@@ -75,9 +76,9 @@ int tar_reader_feed(struct tar_reader *r, const void *data, size_t len);
 /* The stream is over. -EBADMSG if a member was cut short. A missing end block is accepted. */
 int tar_reader_end(struct tar_reader *r);
 
-/* Append the header block(s) of E to OUT, PAX records only where ustar cannot say it (long names,
- * large numbers, sub-second times, xattrs): deterministic. Content and tar_pad follow, by the caller.
- * -EINVAL if E cannot be written. */
+/* Append the header block(s) of E to OUT, PAX records only where ustar cannot say it (long
+ * names, large numbers, sub-second times, xattrs): deterministic. Content and tar_pad follow, by
+ * the caller. -EINVAL if E cannot be written. */
 int tar_format(struct buf *out, const struct tar_entry *e);
 
 /* Zero bytes that follow SIZE bytes of content. */

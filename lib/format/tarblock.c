@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define SUM_BEGIN 148
-#define SUM_END 156
+#define SUM_END   156
 
 bool tarblock_number(const uint8_t *block, size_t at, size_t len, int64_t *out)
 {

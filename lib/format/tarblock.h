@@ -10,26 +10,26 @@
 #define TAR_BLOCK_SIZE 512
 
 /* Fields as offset and length, to be given to the functions below. */
-#define TAR_NAME 0, 100
-#define TAR_MODE 100, 8
-#define TAR_UID 108, 8
-#define TAR_GID 116, 8
-#define TAR_SIZE 124, 12
-#define TAR_MTIME 136, 12
-#define TAR_CHECKSUM 148, 8
-#define TAR_LINK 157, 100
-#define TAR_USER 265, 32
-#define TAR_GROUP 297, 32
-#define TAR_MAJOR 329, 8
-#define TAR_MINOR 337, 8
-#define TAR_PREFIX 345, 155
+#define TAR_NAME      0, 100
+#define TAR_MODE      100, 8
+#define TAR_UID       108, 8
+#define TAR_GID       116, 8
+#define TAR_SIZE      124, 12
+#define TAR_MTIME     136, 12
+#define TAR_CHECKSUM  148, 8
+#define TAR_LINK      157, 100
+#define TAR_USER      265, 32
+#define TAR_GROUP     297, 32
+#define TAR_MAJOR     329, 8
+#define TAR_MINOR     337, 8
+#define TAR_PREFIX    345, 155
 #define TAR_REAL_SIZE 483, 12 /* old GNU sparse */
 
-#define TAR_AT_TYPE 156
-#define TAR_AT_MAGIC 257
-#define TAR_AT_PREFIX 345
-#define TAR_AT_SPARSE 386        /* old GNU: 4 pieces of 24 bytes, then the flag that more follow */
-#define TAR_AT_MORE 482
+#define TAR_AT_TYPE          156
+#define TAR_AT_MAGIC         257
+#define TAR_AT_PREFIX        345
+#define TAR_AT_SPARSE        386 /* old GNU: 4 pieces of 24 bytes, then the flag that more follow */
+#define TAR_AT_MORE          482
 #define TAR_AT_MORE_EXTENDED 504 /* the same flag in a block of 21 pieces */
 
 /* Octal as text, or binary with the top bit set, two's complement (GNU). False if it is neither. */

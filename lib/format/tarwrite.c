@@ -13,8 +13,13 @@
 #define NS 1000000000LL
 
 static const char type_char[] = {
-	[TAR_FILE] = '0', [TAR_HARDLINK] = '1', [TAR_SYMLINK] = '2', [TAR_CHAR] = '3',
-	[TAR_BLOCK] = '4', [TAR_DIR] = '5', [TAR_FIFO] = '6',
+	[TAR_FILE] = '0',
+	[TAR_HARDLINK] = '1',
+	[TAR_SYMLINK] = '2',
+	[TAR_CHAR] = '3',
+	[TAR_BLOCK] = '4',
+	[TAR_DIR] = '5',
+	[TAR_FIFO] = '6',
 };
 
 static void put_text(uint8_t *block, size_t at, size_t len, const char *s)
@@ -23,8 +28,8 @@ static void put_text(uint8_t *block, size_t at, size_t len, const char *s)
 }
 
 /* Text into a field, and into PAX as well if it is too long for it. */
-static void put_or_pax(uint8_t *block, size_t at, size_t len, const char *s, struct buf *pax,
-		       const char *key)
+static void put_or_pax(
+	uint8_t *block, size_t at, size_t len, const char *s, struct buf *pax, const char *key)
 {
 	put_text(block, at, len, s);
 	if (strlen(s) > len)
@@ -32,8 +37,8 @@ static void put_or_pax(uint8_t *block, size_t at, size_t len, const char *s, str
 }
 
 /* A number likewise. */
-static void number_or_pax(uint8_t *block, size_t at, size_t len, uint64_t n, struct buf *pax,
-			  const char *key)
+static void number_or_pax(
+	uint8_t *block, size_t at, size_t len, uint64_t n, struct buf *pax, const char *key)
 {
 	char text[24];
 
@@ -72,7 +77,7 @@ static void put_time(uint8_t *block, int64_t mtime, struct buf *pax)
 	}
 	tarblock_put(block, TAR_MTIME, 0);
 	snprintf(text, sizeof(text), "%s%" PRId64 ".%09" PRId64, mtime < 0 ? "-" : "",
-		 seconds < 0 ? -seconds : seconds, ns < 0 ? -ns : ns);
+		seconds < 0 ? -seconds : seconds, ns < 0 ? -ns : ns);
 	pax_add(pax, "mtime", text, strlen(text));
 }
 
@@ -86,7 +91,7 @@ static int add_xattrs(struct buf *pax, const struct tar_entry *e)
 
 		if (strchr(x->name, '=') || strlen(x->name) > 255)
 			return fail(EINVAL, "tar cannot hold the extended attribute '%s' of '%s'",
-				    x->name, e->name);
+				x->name, e->name);
 		snprintf(key, sizeof(key), "SCHILY.xattr.%s", x->name);
 		pax_add(pax, key, x->value, x->len);
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tar - fuzz target: any pieces give the same events, every byte is handed over exactly once, and what
- * the writer makes of an entry reads back as that entry */
+/* tar - fuzz target: any pieces give the same events, every byte is handed over exactly once,
+ * and what the writer makes of an entry reads back as that entry */
 #include "format/tar.h"
 
 #include <stdint.h>
@@ -32,7 +32,7 @@ static void add_facts(struct buf *b, const struct tar_entry *e)
 	size_t i;
 
 	buf_printf(b, "%d %o %u %u %lld %llu %u %u ", e->type, e->mode, e->uid, e->gid,
-		   (long long)e->mtime, (unsigned long long)e->size, e->major, e->minor);
+		(long long)e->mtime, (unsigned long long)e->size, e->major, e->minor);
 	buf_add(b, e->name, strlen(e->name) + 1);
 	buf_add(b, e->link, strlen(e->link) + 1);
 	buf_add(b, e->user, strlen(e->user) + 1);
@@ -43,7 +43,7 @@ static void add_facts(struct buf *b, const struct tar_entry *e)
 	}
 	for (i = 0; e->sparse && i < e->sparse_count; i++)
 		buf_printf(b, "[%llu %llu]", (unsigned long long)e->sparse[i].offset,
-			   (unsigned long long)e->sparse[i].len);
+			(unsigned long long)e->sparse[i].len);
 }
 
 static int on_entry(void *ctx, const struct tar_entry *e);
@@ -96,7 +96,8 @@ static void write_again(const struct tar_entry *e)
 
 	copy.size = 0;
 	if (tar_format(&tar, &copy) == 0) {
-		if (tar.len % TAR_BLOCK_SIZE != 0 || read_in(&s, (uint8_t *)tar.data, tar.len, tar.len) < 0)
+		if (tar.len % TAR_BLOCK_SIZE != 0 ||
+			read_in(&s, (uint8_t *)tar.data, tar.len, tar.len) < 0)
 			abort();
 		add_facts(&facts, &copy);
 		if (facts.len != s.facts.len || memcmp(facts.data, s.facts.data, facts.len) != 0)
@@ -134,7 +135,7 @@ static void judge(const uint8_t *data, size_t len)
 	if (r == 0 && whole.stream.len != len)
 		abort();
 	if (whole.stream.len > len ||
-	    (whole.stream.len && memcmp(whole.stream.data, data, whole.stream.len) != 0))
+		(whole.stream.len && memcmp(whole.stream.data, data, whole.stream.len) != 0))
 		abort();
 	buf_free(&whole.facts);
 	buf_free(&whole.stream);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* unpack - one confined unpacker process */
-#include "engine/unpack.h"
+/* unpacker - one confined unpacker process */
+#include "engine/unpacker.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* unpack - one confined unpacker process: a layer's bytes to fs/ and tar of a staging directory */
-#ifndef ENGINE_UNPACK_H
-#define ENGINE_UNPACK_H
+/* unpacker - one confined unpacker process: a layer's bytes to fs/ and tar of a staging directory */
+#ifndef ENGINE_UNPACKER_H
+#define ENGINE_UNPACKER_H
 
 #include <stdbool.h>
 #include <stddef.h>
