@@ -75,7 +75,7 @@ static void shared_option(struct want *want, enum opt opt, struct args *args)
 {
 	switch (opt) {
 	case OPT_STORE: want->store = args->value; break;
-	case OPT_JSON:  args_check(args, table_format_parse(args->value, &want->format)); break;
+	case OPT_JSON: args_check(args, table_format_parse(args->value, &want->format)); break;
 	}
 }
 
@@ -144,8 +144,8 @@ static void print_ids(const struct image_list *list, const struct want *want, co
 
 static void print_image(struct table *t, const struct image *i, const struct want *want)
 {
-	char repository[REF_TEXT], tag[REF_TEXT], id[DIGEST_TEXT], full[DIGEST_TEXT], digest[DIGEST_TEXT],
-		platform[100];
+	char repository[REF_TEXT], tag[REF_TEXT], id[DIGEST_TEXT], full[DIGEST_TEXT],
+		digest[DIGEST_TEXT], platform[100];
 
 	split_reference(i->reference, repository, tag);
 	digest_format(full, &i->config_digest);
@@ -170,17 +170,25 @@ static void print_image(struct table *t, const struct image *i, const struct wan
 static int print_list(const struct image_list *list, const struct want *want, const char *name)
 {
 	static const struct table_column plain[] = {
-		{ "repository", "REPOSITORY", TABLE_STRING }, { "tag", "TAG", TABLE_STRING },
+		{ "repository", "REPOSITORY", TABLE_STRING },
+		{ "tag", "TAG", TABLE_STRING },
 		{ "id", "IMAGE ID", TABLE_STRING },
-		{ "created", "CREATED", TABLE_TIME }, { "size", "SIZE", TABLE_SIZE },
-		{ "reference", NULL, TABLE_STRING }, { "digest", NULL, TABLE_STRING },
-		{ "platform", NULL, TABLE_STRING }, { "pulled", NULL, TABLE_TIME },
+		{ "created", "CREATED", TABLE_TIME },
+		{ "size", "SIZE", TABLE_SIZE },
+		{ "reference", NULL, TABLE_STRING },
+		{ "digest", NULL, TABLE_STRING },
+		{ "platform", NULL, TABLE_STRING },
+		{ "pulled", NULL, TABLE_TIME },
 	};
 	static const struct table_column digests[] = {
-		{ "repository", "REPOSITORY", TABLE_STRING }, { "tag", "TAG", TABLE_STRING },
-		{ "digest", "DIGEST", TABLE_STRING }, { "id", "IMAGE ID", TABLE_STRING },
-		{ "created", "CREATED", TABLE_TIME }, { "size", "SIZE", TABLE_SIZE },
-		{ "reference", NULL, TABLE_STRING }, { "platform", NULL, TABLE_STRING },
+		{ "repository", "REPOSITORY", TABLE_STRING },
+		{ "tag", "TAG", TABLE_STRING },
+		{ "digest", "DIGEST", TABLE_STRING },
+		{ "id", "IMAGE ID", TABLE_STRING },
+		{ "created", "CREATED", TABLE_TIME },
+		{ "size", "SIZE", TABLE_SIZE },
+		{ "reference", NULL, TABLE_STRING },
+		{ "platform", NULL, TABLE_STRING },
 		{ "pulled", NULL, TABLE_TIME },
 	};
 	auto_table struct table t = { 0 };
@@ -224,15 +232,15 @@ static int cmd_ls(struct args *args)
 			shared_option(&want, (enum opt)opt, args);
 		else
 			switch ((enum opt_ls)opt) {
-			case OPT_LS_QUIET:    want.quiet = args->on; break;
-			case OPT_LS_DIGESTS:  want.digests = args->on; break;
+			case OPT_LS_QUIET: want.quiet = args->on; break;
+			case OPT_LS_DIGESTS: want.digests = args->on; break;
 			case OPT_LS_NO_TRUNC: want.whole = args->on; break;
 			}
 	args_want(args, 0, 1);
 	r = store_open(&s, want.store, STORE_READ);
 	if (r == 0)
 		r = image_list(s, &list);
-	else if (r == -ENOENT)
+	else if (r == -ENOENT || r == -ENODATA)
 		r = 0; /* no store, no images */
 	if (r == 0 && s)
 		drop_incomplete(s, &list);
@@ -320,12 +328,15 @@ static void print_words(struct table *t, const char *s, const struct want *want)
 }
 
 static int print_history(const struct image *i, const struct imageinfo_step *steps, size_t count,
-			 const struct want *want)
+	const struct want *want)
 {
 	static const struct table_column columns[] = {
-		{ NULL, "IMAGE", TABLE_STRING }, { "created", "CREATED", TABLE_TIME },
-		{ "created_by", "CREATED BY", TABLE_STRING }, { "size", "SIZE", TABLE_SIZE },
-		{ "comment", "COMMENT", TABLE_STRING }, { "layer", NULL, TABLE_STRING },
+		{ NULL, "IMAGE", TABLE_STRING },
+		{ "created", "CREATED", TABLE_TIME },
+		{ "created_by", "CREATED BY", TABLE_STRING },
+		{ "size", "SIZE", TABLE_SIZE },
+		{ "comment", "COMMENT", TABLE_STRING },
+		{ "layer", NULL, TABLE_STRING },
 	};
 	auto_table struct table t = { 0 };
 	char id[DIGEST_TEXT];
@@ -415,14 +426,16 @@ static void say(void *ctx, const char *verb, const char *object)
 static int remove_all(struct store *s, struct args *args, const struct want *want)
 {
 	static const struct table_column columns[] = {
-		{ "action", NULL, TABLE_STRING }, { "object", NULL, TABLE_STRING },
+		{ "action", NULL, TABLE_STRING },
+		{ "object", NULL, TABLE_STRING },
 	};
 	auto_table struct table t = { 0 };
 	struct imagegc gc = { .say = want->quiet ? NULL : say, .ctx = &t };
 	int r, status = 0;
 	size_t n;
 
-	table_init(&t, columns, want->format == TABLE_COLUMNS ? 0 : ARRAY_LEN(columns), want->format);
+	table_init(
+		&t, columns, want->format == TABLE_COLUMNS ? 0 : ARRAY_LEN(columns), want->format);
 	for (n = 0; n < args->count; n++) {
 		r = imagegc_remove(s, args->operands[n], want->force, &gc);
 		if (r == 0 || (r == -ENOENT && want->force))

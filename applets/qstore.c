@@ -44,6 +44,7 @@
  *   /var/lib/qbox       the store of root
  */
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,16 +69,19 @@ static void shared_option(struct want *want, enum opt opt, struct args *args)
 {
 	switch (opt) {
 	case OPT_STORE: want->store = args->value; break;
-	case OPT_JSON:  args_check(args, table_format_parse(args->value, &want->format)); break;
+	case OPT_JSON: args_check(args, table_format_parse(args->value, &want->format)); break;
 	}
 }
 
 /* --- verify, repair --- */
 
-static void print_problem(void *ctx, enum imageverify_kind kind, const char *object, const char *text)
+static void print_problem(
+	void *ctx, enum imageverify_kind kind, const char *object, const char *text)
 {
 	static const char *const words[] = {
-		[IMAGEVERIFY_BLOB] = "blob", [IMAGEVERIFY_LAYER] = "layer", [IMAGEVERIFY_IMAGE] = "image",
+		[IMAGEVERIFY_BLOB] = "blob",
+		[IMAGEVERIFY_LAYER] = "layer",
+		[IMAGEVERIFY_IMAGE] = "image",
 	};
 	struct table *t = ctx;
 
@@ -86,10 +90,20 @@ static void print_problem(void *ctx, enum imageverify_kind kind, const char *obj
 	table_string(t, text);
 }
 
+/* A store that was never finished holds nothing that could be wrong. */
+static int empty_store(int r)
+{
+	if (r != -ENODATA)
+		return r;
+	die_print();
+	return 0;
+}
+
 static int verify(const struct want *want, bool repair)
 {
 	static const struct table_column columns[] = {
-		{ "kind", "DAMAGED", TABLE_STRING }, { "object", "OBJECT", TABLE_STRING },
+		{ "kind", "DAMAGED", TABLE_STRING },
+		{ "object", "OBJECT", TABLE_STRING },
 		{ "problem", "PROBLEM", TABLE_STRING },
 	};
 	auto_table struct table t = { 0 };
@@ -99,17 +113,17 @@ static int verify(const struct want *want, bool repair)
 
 	r = store_open(&s, want->store, repair ? STORE_WRITE : STORE_READ);
 	if (r < 0)
-		return r;
+		return empty_store(r);
 	table_init(&t, columns, ARRAY_LEN(columns), want->format);
 	r = repair ? imageverify_repair(s, &v) : imageverify_run(s, &v);
 	if (r == 0 && (v.problems || want->format != TABLE_COLUMNS))
 		r = table_end(&t);
 	if (r == 0 && !want->quiet)
-		fprintf(stderr, "%zu images, %zu layers, %zu blobs: %zu problems%s\n", v.images, v.layers, v.blobs,
-			v.problems, repair && v.problems ? ", put aside" : "");
+		fprintf(stderr, "%zu images, %zu layers, %zu blobs: %zu problems%s\n", v.images,
+			v.layers, v.blobs, v.problems, repair && v.problems ? ", put aside" : "");
 	if (r == 0 && v.problems)
-		hint(repair ? "qpull brings images that went in again; qstore gc ends what was put aside" :
-			      "qstore repair puts aside what is damaged, qpull brings it in again");
+		hint(repair ? "qpull brings images that went in again; qstore gc ends what was put aside"
+			    : "qstore repair puts aside what is damaged, qpull brings it in again");
 	store_close(s);
 	return r < 0 ? r : v.problems ? EXIT_FAILURE : 0;
 }
@@ -158,7 +172,9 @@ static int collect(const struct want *want)
 {
 	static const struct table_column columns[] = { { "deleted", "DELETED", TABLE_STRING } };
 	auto_table struct table t = { 0 };
-	struct imagegc gc = { .say = want->quiet ? NULL : print_removed, .ctx = &t, .dry_run = want->dry_run };
+	struct imagegc gc = {
+		.say = want->quiet ? NULL : print_removed, .ctx = &t, .dry_run = want->dry_run
+	};
 	struct store *s;
 	char size[16];
 	int r;
@@ -174,8 +190,8 @@ static int collect(const struct want *want)
 	if (r < 0)
 		return r;
 	num_format_size(size, sizeof(size), gc.bytes);
-	fprintf(stderr, "%s%zu layers, %zu blobs, %s\n", want->dry_run ? "would remove " : "removed ", gc.layers,
-		gc.blobs, size);
+	fprintf(stderr, "%s%zu layers, %zu blobs, %s\n",
+		want->dry_run ? "would remove " : "removed ", gc.layers, gc.blobs, size);
 	return 0;
 }
 
@@ -190,7 +206,7 @@ static int cmd_gc(struct args *args)
 		else
 			switch ((enum opt_gc)opt) {
 			case OPT_GC_DRY_RUN: want.dry_run = args->on; break;
-			case OPT_GC_QUIET:   want.quiet = args->on; break;
+			case OPT_GC_QUIET: want.quiet = args->on; break;
 			}
 	args_want(args, 0, 0);
 	return collect(&want);
@@ -201,15 +217,21 @@ static int cmd_gc(struct args *args)
 static int print_kinds(const struct imageusage *u, enum table_format format)
 {
 	static const struct table_column columns[] = {
-		{ "kind", "KIND", TABLE_STRING }, { "count", "COUNT", TABLE_INT }, { "size", "SIZE", TABLE_SIZE },
-		{ "reclaimable_count", "UNUSED", TABLE_INT }, { "reclaimable", "RECLAIMABLE", TABLE_SIZE },
+		{ "kind", "KIND", TABLE_STRING },
+		{ "count", "COUNT", TABLE_INT },
+		{ "size", "SIZE", TABLE_SIZE },
+		{ "reclaimable_count", "UNUSED", TABLE_INT },
+		{ "reclaimable", "RECLAIMABLE", TABLE_SIZE },
 	};
 	const struct {
 		const char *name;
 		const struct imageusage_kind *kind;
 	} rows[] = {
-		{ "layers", &u->layers }, { "blobs", &u->blobs }, { "damaged", &u->damaged },
-		{ "temporary", &u->tmp }, { "other", &u->other },
+		{ "layers", &u->layers },
+		{ "blobs", &u->blobs },
+		{ "damaged", &u->damaged },
+		{ "temporary", &u->tmp },
+		{ "other", &u->other },
 	};
 	auto_table struct table t = { 0 };
 	size_t n;
@@ -228,8 +250,10 @@ static int print_kinds(const struct imageusage *u, enum table_format format)
 static int print_images(const struct imageusage *u, enum table_format format)
 {
 	static const struct table_column columns[] = {
-		{ "reference", "REFERENCE", TABLE_STRING }, { NULL, "IMAGE ID", TABLE_STRING },
-		{ "unique", "UNIQUE", TABLE_SIZE }, { "shared", "SHARED", TABLE_SIZE },
+		{ "reference", "REFERENCE", TABLE_STRING },
+		{ NULL, "IMAGE ID", TABLE_STRING },
+		{ "unique", "UNIQUE", TABLE_SIZE },
+		{ "shared", "SHARED", TABLE_SIZE },
 		{ "id", NULL, TABLE_STRING },
 	};
 	auto_table struct table t = { 0 };
@@ -266,10 +290,11 @@ static int cmd_usage(struct args *args)
 	args_want(args, 0, 0);
 	r = store_open(&s, want.store, STORE_READ);
 	if (r < 0)
-		return r;
+		return empty_store(r);
 	r = imageusage_get(s, &usage);
 	if (r == 0)
-		r = want.verbose ? print_images(&usage, want.format) : print_kinds(&usage, want.format);
+		r = want.verbose ? print_images(&usage, want.format)
+				 : print_kinds(&usage, want.format);
 	imageusage_free(&usage);
 	store_close(s);
 	return r;

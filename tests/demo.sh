@@ -97,7 +97,7 @@ run()
 
 stream()
 {
-	note "a pull into a pipe: no store, no spool"
+	note "the root file system of an image as one tar stream"
 	biggest=busybox:1
 	[ -z "$debian" ] || biggest=debian:12
 	if [ "$busybox" ]; then

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a)           (sizeof(a) / sizeof((a)[0]))
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
-#define NORETURN __attribute__((noreturn))
-#define UNUSED __attribute__((unused))
+#define NORETURN               __attribute__((noreturn))
+#define UNUSED                 __attribute__((unused))
 
 static inline void cleanup_free(void *p)
 {
@@ -30,7 +30,7 @@ static inline void cleanup_close(const int *fd)
 }
 
 /* auto_free char *s = NULL;   auto_close int fd = -1;   released when the scope ends, errno kept. */
-#define auto_free __attribute__((cleanup(cleanup_free)))
+#define auto_free  __attribute__((cleanup(cleanup_free)))
 #define auto_close __attribute__((cleanup(cleanup_close)))
 
 /* Give a descriptor away: returns *FD and leaves -1 behind. */
@@ -43,12 +43,12 @@ static inline int take_fd(int *fd)
 }
 
 /* Give a pointer away: the value of P, which becomes NULL. */
-#define take_ptr(p)                      \
-	__extension__({                  \
+#define take_ptr(p)                        \
+	__extension__({                    \
 		__typeof__(p) *at_ = &(p); \
 		__typeof__(p) out_ = *at_; \
-		*at_ = NULL;             \
-		out_;                    \
+		*at_ = NULL;               \
+		out_;                      \
 	})
 
 #endif

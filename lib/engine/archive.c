@@ -20,7 +20,7 @@
 #include "kernel/proc.h"
 
 #define MEMBERS_MAX 10000
-#define PIECE 65536
+#define PIECE       65536
 
 /* --- the confined process: headers in, JSON lines out --- */
 
@@ -68,14 +68,17 @@ static int index_entry(void *ctx, const struct tar_entry *e)
 		json_quote(&x->line, e->link);
 	}
 	buf_printf(&x->line, ",\"offset\":%llu,\"size\":%llu}\n", (unsigned long long)x->position,
-		   (unsigned long long)e->size);
+		(unsigned long long)e->size);
 	return buf_check(&x->line);
 }
 
 static int index_run(int fd, int out)
 {
 	static const struct tar_events events = {
-		.raw = index_raw, .entry = index_entry, .data = index_data, .done = index_done,
+		.raw = index_raw,
+		.entry = index_entry,
+		.data = index_data,
+		.done = index_done,
 	};
 	struct indexer x = { 0 };
 	struct tar_reader *reader = NULL;
@@ -133,8 +136,8 @@ static int add_member(struct archive *a, const char *line, size_t len)
 	if (r < 0)
 		return r;
 	if (json_get_string(j, "name", &name) != 1 || json_get_string(j, "symlink", &symlink) < 0 ||
-	    json_get_string(j, "link", &hard) < 0 || json_get_int(j, "offset", &offset) != 1 ||
-	    json_get_int(j, "size", &size) != 1 || offset < 0 || size < 0)
+		json_get_string(j, "link", &hard) < 0 || json_get_int(j, "offset", &offset) != 1 ||
+		json_get_int(j, "size", &size) != 1 || offset < 0 || size < 0)
 		return fail(EBADMSG, "bad line of the archive index");
 	m->name = normal(name);
 	m->link = symlink || hard ? link_target(name, symlink, hard) : NULL;
@@ -230,7 +233,8 @@ static int spool_all(int fd, int out, struct inflater *z, const void *prefix, si
 }
 
 /* Replace a->fd by an unlinked plain copy. */
-static int spool(struct archive *a, struct store *s, const void *prefix, size_t prefix_len, bool gzip)
+static int spool(
+	struct archive *a, struct store *s, const void *prefix, size_t prefix_len, bool gzip)
 {
 	struct inflater *z = NULL;
 	char name[17];
@@ -251,7 +255,8 @@ static int spool(struct archive *a, struct store *s, const void *prefix, size_t 
 	return r;
 }
 
-int archive_open(struct archive *out, struct store *s, int fd, const void *prefix, size_t prefix_len)
+int archive_open(
+	struct archive *out, struct store *s, int fd, const void *prefix, size_t prefix_len)
 {
 	uint8_t head[512];
 	const void *first = prefix;
@@ -317,7 +322,7 @@ int archive_read(const struct archive *a, const char *name, size_t max, struct b
 		return fail(ENOENT, "the archive has no '%s'", name);
 	if (m->size > max)
 		return fail(EFBIG, "'%s' of the archive has %llu bytes, more than %zu", name,
-			    (unsigned long long)m->size, max);
+			(unsigned long long)m->size, max);
 	to = buf_reserve(out, (size_t)m->size);
 	if (!to)
 		return buf_check(out);

@@ -24,7 +24,8 @@ struct archive {
 /* Index the archive in FD (taken over, also on failure). A pipe or a compressed archive is first copied
  * to an unlinked file in the store's tmp/, PREFIX (bytes that were read from it already) in front. The
  * headers are read by a confined process. -EBADMSG: not a tar archive; -EFBIG: over 10,000 members. */
-int archive_open(struct archive *out, struct store *s, int fd, const void *prefix, size_t prefix_len);
+int archive_open(
+	struct archive *out, struct store *s, int fd, const void *prefix, size_t prefix_len);
 void archive_close(struct archive *a);
 
 /* Find member NAME, following links (8 at most); NULL if it is not there. */

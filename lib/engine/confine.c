@@ -7,6 +7,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,21 +18,38 @@
 #include "kernel/seccomp.h"
 
 /* Calls that any of our processes needs to compute, to use what it holds open and to end. */
-#define CALLS_BASE                                                                              \
-	SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek,       \
-		SYS_close, SYS_fstat, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise,   \
-		SYS_mprotect, SYS_clock_gettime, SYS_rt_sigreturn, SYS_rt_sigprocmask,          \
+#define CALLS_BASE                                                                            \
+	SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek,     \
+		SYS_close, SYS_fstat, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, \
+		SYS_mprotect, SYS_clock_gettime, SYS_rt_sigreturn, SYS_rt_sigprocmask,        \
 		SYS_rt_sigaction, SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getrandom
 
 static const int calls_parser[] = { CALLS_BASE };
 
 static const int calls_network[] = {
 	CALLS_BASE,
-	SYS_socket, SYS_connect, SYS_bind, SYS_getsockopt, SYS_setsockopt, SYS_getsockname,
-	SYS_sendto, SYS_sendmsg, SYS_recvfrom, SYS_recvmsg, SYS_shutdown, SYS_fcntl,
-	SYS_clock_nanosleep, SYS_nanosleep, SYS_ppoll,
+	SYS_socket,
+	SYS_connect,
+	SYS_bind,
+	SYS_getsockopt,
+	SYS_setsockopt,
+	SYS_getsockname,
+	SYS_sendto,
+	SYS_sendmsg,
+	SYS_recvfrom,
+	SYS_recvmsg,
+	SYS_shutdown,
+	SYS_fcntl,
+	SYS_clock_nanosleep,
+	SYS_nanosleep,
+	SYS_ppoll,
 	/* A layer is fetched by a fork of the network process. */
-	SYS_clone, SYS_prctl, SYS_getppid, SYS_getpid, SYS_gettid, SYS_set_tid_address,
+	SYS_clone,
+	SYS_prctl,
+	SYS_getppid,
+	SYS_getpid,
+	SYS_gettid,
+	SYS_set_tid_address,
 	SYS_close_range,
 #ifdef SYS_fork
 	SYS_fork,
@@ -43,10 +61,28 @@ static const int calls_network[] = {
 
 static const int calls_unpack[] = {
 	CALLS_BASE,
-	SYS_openat, SYS_openat2, SYS_newfstatat, SYS_statx, SYS_getdents64, SYS_mkdirat,
-	SYS_mknodat, SYS_symlinkat, SYS_linkat, SYS_unlinkat, SYS_readlinkat, SYS_fchmod,
-	SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat, SYS_fsetxattr, SYS_lsetxattr,
-	SYS_fchdir, SYS_ftruncate, SYS_fstatfs, SYS_fcntl,
+	SYS_openat,
+	SYS_openat2,
+	SYS_newfstatat,
+	SYS_statx,
+	SYS_getdents64,
+	SYS_mkdirat,
+	SYS_mknodat,
+	SYS_symlinkat,
+	SYS_linkat,
+	SYS_unlinkat,
+	SYS_readlinkat,
+	SYS_fchmod,
+	SYS_fchmodat,
+	SYS_fchown,
+	SYS_fchownat,
+	SYS_utimensat,
+	SYS_fsetxattr,
+	SYS_lsetxattr,
+	SYS_fchdir,
+	SYS_ftruncate,
+	SYS_fstatfs,
+	SYS_fcntl,
 #ifdef SYS_lchown
 	SYS_lchown,
 #endif
@@ -82,11 +118,22 @@ int confine_parser(void)
 	return seccomp_allow(calls_parser, ARRAY_LEN(calls_parser));
 }
 
-int confine_unpack(int staging, int *root)
+/* Go to the directory that STAGING is, by its path, so that it is one of this mount namespace's. */
+static int enter(const char *path, int staging)
 {
-	const uint64_t keep = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) |
-			      CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) |
-			      CAP_BIT(CAP_SETFCAP);
+	struct stat want, is;
+
+	if (chdir(path) < 0 || fstat(staging, &want) < 0 || stat(".", &is) < 0)
+		return fail_errno("enter '%s'", path);
+	if (want.st_dev != is.st_dev || want.st_ino != is.st_ino)
+		return fail(ESTALE, "'%s' is another directory now", path);
+	return 0;
+}
+
+int confine_unpack(const char *path, int staging, int *root)
+{
+	const uint64_t keep = CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_FOWNER) |
+		CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_SETFCAP);
 	auto_close int fs = -1;
 	int r;
 
@@ -96,8 +143,9 @@ int confine_unpack(int staging, int *root)
 		return r;
 	/* The directory must be a mount to be pivoted into, and the look-up after the bind mount must go
 	 * through its name to come out on top of it. */
-	if (fchdir(staging) < 0)
-		return fail_errno("enter the staging directory");
+	r = enter(path, staging);
+	if (r < 0)
+		return r;
 	if (mount("fs", "fs", NULL, MS_BIND, NULL) < 0)
 		return fail_errno("bind the staging directory");
 	r = mnt_set_flags("fs", MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, false);

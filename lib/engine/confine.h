@@ -12,8 +12,9 @@ int confine_network(void);
 
 /* The unpacker: the directory fs/ below STAGING becomes its root (nodev, nosuid, noexec), with the
  * six capabilities that files need. The process must have mount, pid, net and ipc namespaces of its
- * own. *ROOT is a descriptor of the new root. */
-int confine_unpack(int staging, int *root);
+ * own. PATH leads to the directory STAGING: a descriptor from another mount namespace cannot be bound.
+ * *ROOT is a descriptor of the new root. */
+int confine_unpack(const char *path, int staging, int *root);
 
 /* A parser: reads, writes and seeks its open descriptors, nothing else. */
 int confine_parser(void);

@@ -54,12 +54,13 @@ static int session_prepare(struct session *s, const struct fetch_options *o)
 	if (r < 0)
 		return r;
 	if (!o->insecure || o->cacert) {
-		r = tls_trust_load(&s->trust, &(struct tls_trust_options){
-						      .cafile = o->cacert,
-						      .config = getenv("QBOX_CONFIG"),
-						      .registry = ref_registry(o->ref),
-						      .floor = o->floor,
-					      });
+		r = tls_trust_load(&s->trust,
+			&(struct tls_trust_options){
+				.cafile = o->cacert,
+				.config = getenv("QBOX_CONFIG"),
+				.registry = ref_registry(o->ref),
+				.floor = o->floor,
+			});
 		if (r < 0)
 			return r;
 	}
@@ -175,15 +176,9 @@ static NORETURN void serve(struct session *s, int sock, int prepared)
 			continue;
 		}
 		switch (q.kind) {
-		case REQUEST_MANIFEST:
-			finish(out, answer_manifest(s, &q, out));
-			break;
-		case REQUEST_BLOB:
-			finish(out, answer_blob(s, &q, out));
-			break;
-		case REQUEST_LAYER:
-			fork_layer(s, &q, sock, out);
-			break;
+		case REQUEST_MANIFEST: finish(out, answer_manifest(s, &q, out)); break;
+		case REQUEST_BLOB: finish(out, answer_blob(s, &q, out)); break;
+		case REQUEST_LAYER: fork_layer(s, &q, sock, out); break;
 		}
 	}
 }
@@ -272,7 +267,7 @@ static int gather(int fd, struct buf *out, size_t max)
 }
 
 int fetch_manifest(struct fetch *f, const char *tag, const struct digest *digest, struct buf *out,
-		   char *content_type, size_t size)
+	char *content_type, size_t size)
 {
 	struct request q = { .kind = REQUEST_MANIFEST };
 	auto_close int in = -1;
@@ -303,7 +298,9 @@ int fetch_manifest(struct fetch *f, const char *tag, const struct digest *digest
 
 int fetch_blob(struct fetch *f, const struct digest *digest, uint64_t size, struct buf *out)
 {
-	struct request q = { .kind = REQUEST_BLOB, .has_digest = true, .digest = *digest, .size = size };
+	struct request q = {
+		.kind = REQUEST_BLOB, .has_digest = true, .digest = *digest, .size = size
+	};
 	auto_close int in = ask(f, &q);
 
 	if (in < 0)
@@ -313,7 +310,9 @@ int fetch_blob(struct fetch *f, const struct digest *digest, uint64_t size, stru
 
 int fetch_layer(struct fetch *f, const struct digest *digest, uint64_t size)
 {
-	struct request q = { .kind = REQUEST_LAYER, .has_digest = true, .digest = *digest, .size = size };
+	struct request q = {
+		.kind = REQUEST_LAYER, .has_digest = true, .digest = *digest, .size = size
+	};
 
 	return ask(f, &q);
 }

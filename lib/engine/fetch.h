@@ -39,7 +39,7 @@ void fetch_stop(struct fetch *f);
 /* Get a manifest or index by DIGEST, else by TAG; *CONTENT_TYPE is what the server called it, cut to
  * SIZE. Errors as registry_manifest. */
 int fetch_manifest(struct fetch *f, const char *tag, const struct digest *digest, struct buf *out,
-		   char *content_type, size_t size);
+	char *content_type, size_t size);
 
 /* Get a small blob of exactly SIZE bytes, verified. */
 int fetch_blob(struct fetch *f, const struct digest *digest, uint64_t size, struct buf *out);

@@ -118,12 +118,14 @@ static int read_platform(const struct json *j, struct oci_platform *out)
 	const struct json *platform = NULL;
 	const char *os = "", *arch = "", *variant = "";
 
-	if (json_get_object(j, "platform", &platform) <= 0 || json_get_string(platform, "os", &os) <= 0 ||
-	    json_get_string(platform, "architecture", &arch) <= 0 ||
-	    json_get_string(platform, "variant", &variant) < 0)
+	if (json_get_object(j, "platform", &platform) <= 0 ||
+		json_get_string(platform, "os", &os) <= 0 ||
+		json_get_string(platform, "architecture", &arch) <= 0 ||
+		json_get_string(platform, "variant", &variant) < 0)
 		return fail(EBADMSG, "no platform");
-	if (str_copy(out->os, sizeof(out->os), os) < 0 || str_copy(out->arch, sizeof(out->arch), arch) < 0 ||
-	    str_copy(out->variant, sizeof(out->variant), variant) < 0)
+	if (str_copy(out->os, sizeof(out->os), os) < 0 ||
+		str_copy(out->arch, sizeof(out->arch), arch) < 0 ||
+		str_copy(out->variant, sizeof(out->variant), variant) < 0)
 		return -EBADMSG;
 	return 0;
 }
@@ -173,7 +175,7 @@ static int read_reference(const struct json *j, struct image *i)
 	for (n = 0; r >= 0 && n < i->layer_count; n++)
 		/* Names become paths of a mount: never more than one part. */
 		if (!*i->layers[n] || strlen(i->layers[n]) > 128 ||
-		    !str_only(i->layers[n], "0123456789abcdef"))
+			!str_only(i->layers[n], "0123456789abcdef"))
 			return fail(EBADMSG, "'%s' is no layer", i->layers[n]);
 	if (r >= 0)
 		r = json_get_int(j, "size", &size);
@@ -216,7 +218,8 @@ int image_load(struct store *s, const char *file, struct image **out)
 		return fail_wrap(r, "refs/%.12s", file);
 	image_file_name(name, i->reference);
 	if (strcmp(name, file) != 0)
-		return fail(EBADMSG, "refs/%.12s: it names '%s', which belongs elsewhere", file, i->reference);
+		return fail(EBADMSG, "refs/%.12s: it names '%s', which belongs elsewhere", file,
+			i->reference);
 	*out = take_ptr(i);
 	return 0;
 }
@@ -251,7 +254,8 @@ static int list_one(void *ctx, const char *name)
 
 static int by_reference(const void *a, const void *b)
 {
-	return strcmp((*(struct image *const *)a)->reference, (*(struct image *const *)b)->reference);
+	return strcmp(
+		(*(struct image *const *)a)->reference, (*(struct image *const *)b)->reference);
 }
 
 int image_list(struct store *s, struct image_list *out)
@@ -286,12 +290,14 @@ int image_check(struct store *s, const struct image *i)
 	size_t n;
 	int r;
 
-	r = blob_exists(s, &i->manifest) && blob_exists(s, &i->config_digest) ?
-		0 : fail(ENOENT, "image '%s': its manifest or config is missing", i->reference);
+	r = blob_exists(s, &i->manifest) && blob_exists(s, &i->config_digest)
+		? 0
+		: fail(ENOENT, "image '%s': its manifest or config is missing", i->reference);
 	for (n = 0; r == 0 && n < i->layer_count; n++) {
 		snprintf(path, sizeof(path), "%s/layer.json", i->layers[n]);
 		if (faccessat(s->layers, path, F_OK, 0) < 0)
-			r = fail(ENOENT, "image '%s': layer '%.12s' is missing", i->reference, i->layers[n]);
+			r = fail(ENOENT, "image '%s': layer '%.12s' is missing", i->reference,
+				i->layers[n]);
 	}
 	return r < 0 ? fail_hint(r, "bring it in again: qpull %s", i->reference) : 0;
 }
@@ -310,7 +316,8 @@ static bool has_prefix(const struct digest *d, const char *name)
 bool image_matches(const struct image *i, const char *name)
 {
 	/* One digit is more likely a name that was cut short. */
-	return strlen(name) >= 2 && (has_prefix(&i->config_digest, name) || has_prefix(&i->manifest, name));
+	return strlen(name) >= 2 &&
+		(has_prefix(&i->config_digest, name) || has_prefix(&i->manifest, name));
 }
 
 /* NAME as repository@digest: the image of that repository that came with the digest. */
@@ -319,8 +326,10 @@ static bool has_digest(const struct image *i, const struct ref *want)
 	struct ref have;
 
 	return want->has_digest && !want->tag[0] && ref_parse(&have, i->reference) == 0 &&
-	       strcmp(have.host, want->host) == 0 && strcmp(have.repository, want->repository) == 0 &&
-	       (digest_equal(&i->manifest, &want->digest) || digest_equal(&i->index, &want->digest));
+		strcmp(have.host, want->host) == 0 &&
+		strcmp(have.repository, want->repository) == 0 &&
+		(digest_equal(&i->manifest, &want->digest) ||
+			digest_equal(&i->index, &want->digest));
 }
 
 static int ambiguous(const char *name, const struct image_list *list)
@@ -332,7 +341,8 @@ static int ambiguous(const char *name, const struct image_list *list)
 	for (n = 0; n < list->count && names.len < 400; n++)
 		if (image_matches(list->items[n], name)) {
 			image_id(id, list->items[n]);
-			buf_printf(&names, "%s%.12s %s", names.len ? ", " : "", id, list->items[n]->reference);
+			buf_printf(&names, "%s%.12s %s", names.len ? ", " : "", id,
+				list->items[n]->reference);
 		}
 	return fail(EEXIST, "id '%s' is ambiguous: %s", name, buf_str(&names));
 }
@@ -350,7 +360,8 @@ static int not_found(const char *name, const struct image_list *list)
 		ref_format_short(shown, &ref);
 		distance = str_distance(name, shown);
 		if (!strchr(name, ':') && strrchr(shown, ':') && strrchr(shown, ':') > shown) {
-			auto_free char *bare = strndup(shown, (size_t)(strrchr(shown, ':') - shown));
+			auto_free char *bare =
+				strndup(shown, (size_t)(strrchr(shown, ':') - shown));
 
 			if (bare && str_distance(name, bare) < distance)
 				distance = str_distance(name, bare);
@@ -365,17 +376,20 @@ static int not_found(const char *name, const struct image_list *list)
 		       : fail_hint(-ENOENT, "bring it in: qpull %s", name);
 }
 
-static int choose(const struct image_list *list, const char *name, const struct ref *ref, size_t *found)
+static int choose(
+	const struct image_list *list, const char *name, const struct ref *ref, size_t *found)
 {
 	size_t n;
 
 	*found = list->count;
 	for (n = 0; n < list->count; n++) {
-		if (!image_matches(list->items[n], name) && !(ref && has_digest(list->items[n], ref)))
+		if (!image_matches(list->items[n], name) &&
+			!(ref && has_digest(list->items[n], ref)))
 			continue;
 		if (*found == list->count)
 			*found = n;
-		else if (!digest_equal(&list->items[*found]->config_digest, &list->items[n]->config_digest))
+		else if (!digest_equal(&list->items[*found]->config_digest,
+				 &list->items[n]->config_digest))
 			return ambiguous(name, list);
 	}
 	return *found == list->count ? not_found(name, list) : 0;
@@ -429,14 +443,18 @@ static void wait_deleting(struct store *s, const char *dir)
 	int64_t deleting = 0;
 	int lock;
 
-	if (!s->db || db_get_int(s->db, &deleting, "SELECT state='deleting'FROM layer WHERE location=''AND dir=?",
-				 "s", dir) <= 0 || !deleting)
+	if (!s->db ||
+		db_get_int(s->db, &deleting,
+			"SELECT state='deleting'FROM layer WHERE location=''AND dir=?", "s",
+			dir) <= 0 ||
+		!deleting)
 		return;
 	lock = store_lock_index(s);
 	cleanup_close(&lock);
 }
 
-int image_find_layer(struct store *s, const struct digest *diff, const struct digest *chain, char *out)
+int image_find_layer(
+	struct store *s, const struct digest *diff, const struct digest *chain, char *out)
 {
 	const struct digest *const keys[] = { diff, chain };
 	struct layer_facts f;
@@ -450,7 +468,7 @@ int image_find_layer(struct store *s, const struct digest *diff, const struct di
 		wait_deleting(s, out);
 		r = layer_facts_of(s, out, &f);
 		if (r == 0 && digest_equal(&f.diff_id, diff) &&
-		    (f.chain_bound ? chain && digest_equal(&f.chain, chain) : keys[i] == diff))
+			(f.chain_bound ? chain && digest_equal(&f.chain, chain) : keys[i] == diff))
 			return 0;
 	}
 	out[0] = '\0';
@@ -482,8 +500,10 @@ static struct json *platform_json(const struct oci_platform *p)
 	auto_json struct json *out = json_new(JSON_OBJECT);
 
 	return json_add(out, "architecture", json_new_string(p->arch)) &&
-	       json_add(out, "os", json_new_string(p->os)) &&
-	       json_add(out, "variant", json_new_string(p->variant)) ? take_ptr(out) : NULL;
+			json_add(out, "os", json_new_string(p->os)) &&
+			json_add(out, "variant", json_new_string(p->variant))
+		? take_ptr(out)
+		: NULL;
 }
 
 static struct json *config_json(const struct oci_config *c)
@@ -491,11 +511,14 @@ static struct json *config_json(const struct oci_config *c)
 	auto_json struct json *out = json_new(JSON_OBJECT);
 
 	return json_add(out, "env", list_json(c->env)) &&
-	       json_add(out, "entrypoint", list_json(c->entrypoint)) &&
-	       json_add(out, "cmd", list_json(c->cmd)) && json_add(out, "volumes", list_json(c->volumes)) &&
-	       json_add(out, "workdir", json_new_string(c->workdir)) &&
-	       json_add(out, "user", json_new_string(c->user)) &&
-	       json_add(out, "stop_signal", json_new_string(c->stop_signal)) ? take_ptr(out) : NULL;
+			json_add(out, "entrypoint", list_json(c->entrypoint)) &&
+			json_add(out, "cmd", list_json(c->cmd)) &&
+			json_add(out, "volumes", list_json(c->volumes)) &&
+			json_add(out, "workdir", json_new_string(c->workdir)) &&
+			json_add(out, "user", json_new_string(c->user)) &&
+			json_add(out, "stop_signal", json_new_string(c->stop_signal))
+		? take_ptr(out)
+		: NULL;
 }
 
 static struct json *digest_json(const struct digest *d)
@@ -522,16 +545,17 @@ static int reference_json(const struct addition *a, struct json **out)
 	bool ok;
 
 	ref_format(reference, a->n->ref);
-	ok = json_add(j, "v", json_new_int(1)) && json_add(j, "reference", json_new_string(reference)) &&
-	     json_add(j, "manifest", digest_json(&a->manifest_digest)) &&
-	     json_add(j, "config_digest", digest_json(&a->config_digest)) &&
-	     (!a->n->index || json_add(j, "index", digest_json(&a->index_digest))) &&
-	     json_add(j, "platform", platform_json(&a->config.platform)) &&
-	     json_add(j, "layers", take_ptr(layers)) &&
-	     json_add(j, "size", json_new_int((int64_t)a->size)) &&
-	     json_add(j, "created", json_new_int(a->config.created)) &&
-	     json_add(j, "pulled", json_new_int(time_now())) &&
-	     json_add(j, "config", config_json(&a->config));
+	ok = json_add(j, "v", json_new_int(1)) &&
+		json_add(j, "reference", json_new_string(reference)) &&
+		json_add(j, "manifest", digest_json(&a->manifest_digest)) &&
+		json_add(j, "config_digest", digest_json(&a->config_digest)) &&
+		(!a->n->index || json_add(j, "index", digest_json(&a->index_digest))) &&
+		json_add(j, "platform", platform_json(&a->config.platform)) &&
+		json_add(j, "layers", take_ptr(layers)) &&
+		json_add(j, "size", json_new_int((int64_t)a->size)) &&
+		json_add(j, "created", json_new_int(a->config.created)) &&
+		json_add(j, "pulled", json_new_int(time_now())) &&
+		json_add(j, "config", config_json(&a->config));
 	if (!ok)
 		return fail(ENOMEM, "out of memory");
 	*out = take_ptr(j);
@@ -559,8 +583,9 @@ static int check_addition(struct store *s, struct addition *a)
 			return r;
 		digest_chain(&chain, i ? &chain : NULL, &a->config.diff_ids[i]);
 		if (!digest_equal(&f.diff_id, &a->config.diff_ids[i]) ||
-		    (f.chain_bound && !digest_equal(&f.chain, &chain)))
-			return fail(EBADMSG, "layer '%.12s' is not what the config wants", n->layers[i]);
+			(f.chain_bound && !digest_equal(&f.chain, &chain)))
+			return fail(EBADMSG, "layer '%.12s' is not what the config wants",
+				n->layers[i]);
 		a->size += f.disk_size;
 	}
 	return 0;

@@ -18,14 +18,14 @@
 
 /* One image as a reference file tells it. */
 struct image {
-	char *reference;           /* canonical */
+	char *reference; /* canonical */
 	struct digest manifest, config_digest;
-	struct digest index;       /* the index it was chosen from; zero bytes if none */
+	struct digest index; /* the index it was chosen from; zero bytes if none */
 	struct oci_platform platform;
-	char **layers;             /* directory names under layers/, lowest first, NULL-terminated */
+	char **layers; /* directory names under layers/, lowest first, NULL-terminated */
 	size_t layer_count;
-	uint64_t size;             /* unpacked bytes */
-	int64_t created, pulled;   /* ns */
+	uint64_t size;           /* unpacked bytes */
+	int64_t created, pulled; /* ns */
 	/* config facts; lists end with NULL */
 	char **env, **entrypoint, **cmd, **volumes;
 	char *workdir, *user, *stop_signal;
@@ -58,7 +58,8 @@ int image_check(struct store *s, const struct image *i);
 bool image_matches(const struct image *i, const char *name);
 
 /* Names of an image for JSON and people. */
-void image_id(char *out, const struct image *i); /* hex of the config digest; OUT holds DIGEST_TEXT */
+void image_id(
+	char *out, const struct image *i); /* hex of the config digest; OUT holds DIGEST_TEXT */
 
 /* Commit an image whose layers lie in layers/ already: manifest and config blobs (and the index it was chosen
  * from, INDEX may be NULL), then refs/ and index.json, then rows, in the order of DESIGN 2. Replaces an
@@ -84,6 +85,7 @@ int image_find(struct store *s, const char *name, struct image **out);
 
 /* Is the layer there: DIFF alone or bound to CHAIN? Writes the directory name (HEX) into OUT (DIGEST_TEXT).
  * -ENOENT without text. */
-int image_find_layer(struct store *s, const struct digest *diff, const struct digest *chain, char *out);
+int image_find_layer(
+	struct store *s, const struct digest *diff, const struct digest *chain, char *out);
 
 #endif

@@ -80,7 +80,7 @@ static int add_digests(struct imagegc_set *set, const struct json *j)
 	int r = 0;
 
 	if (j->key && strcmp(j->key, "digest") == 0 && j->type == JSON_STRING &&
-	    digest_parse(&d, j->string) == 0)
+		digest_parse(&d, j->string) == 0)
 		return set_add_digest(set, &d);
 	if (j->type != JSON_OBJECT && j->type != JSON_ARRAY)
 		return 0;
@@ -102,7 +102,8 @@ static int add_document(struct store *s, struct imagegc_set *set, const struct d
 	if (r < 0 || depth > 4)
 		return r;
 	/* What is missing or no document names nothing. */
-	if (blob_get(s, d, OCI_MANIFEST_MAX, &text) < 0 || json_parse(buf_str(&text), text.len, &j) < 0)
+	if (blob_get(s, d, OCI_MANIFEST_MAX, &text) < 0 ||
+		json_parse(buf_str(&text), text.len, &j) < 0)
 		return 0;
 	r = add_digests(set, j);
 	if (json_get_array(j, "manifests", &manifests) <= 0)
@@ -179,8 +180,10 @@ static int pin_image(void *ctx, const char *object)
 	struct digest d;
 	int r, found = 0;
 
-	r = db_query(p->s->db, &q, "SELECT config,dir FROM image LEFT JOIN image_layer ON image=image.id "
-		"LEFT JOIN layer ON layer=layer.id WHERE digest=?", "s", object);
+	r = db_query(p->s->db, &q,
+		"SELECT config,dir FROM image LEFT JOIN image_layer ON image=image.id "
+		"LEFT JOIN layer ON layer=layer.id WHERE digest=?",
+		"s", object);
 	while (r == 0 && (r = db_step(&q)) > 0) {
 		found = 1;
 		r = add_lease(&p->live->blobs, db_text(&q, 0));
@@ -206,7 +209,7 @@ struct collection {
 	struct store *s;
 	struct imagegc *gc;
 	struct imagegc_live live;
-	struct imagegc_live only;  /* if not empty: nothing else */
+	struct imagegc_live only; /* if not empty: nothing else */
 	struct imagegc_live goes;
 	struct imagegc_live leased;
 	bool all;
@@ -251,13 +254,17 @@ static int mark(struct collection *c)
 	if (r < 0)
 		return r;
 	for (n = 0; n < c->goes.layers.count && r == 0; n++)
-		r = db_exec(db, "INSERT INTO layer(dir,diff_id,tar_size,disk_size,entries,exact,state,added_ns)"
+		r = db_exec(db,
+			"INSERT INTO layer(dir,diff_id,tar_size,disk_size,entries,exact,state,added_ns)"
 			"VALUES(?1,?1,0,0,0,0,'deleting',0)ON CONFLICT(location,dir)DO UPDATE SET "
-			"state='deleting'", "s", c->goes.layers.names[n]);
+			"state='deleting'",
+			"s", c->goes.layers.names[n]);
 	for (n = 0; n < c->goes.blobs.count && r == 0; n++) {
 		snprintf(digest, sizeof(digest), "sha256:%s", c->goes.blobs.names[n]);
-		r = db_exec(db, "INSERT INTO blob(digest,size,media_type,state,added_ns)VALUES(?,0,'',"
-			"'deleting',0)ON CONFLICT(digest)DO UPDATE SET state='deleting'", "s", digest);
+		r = db_exec(db,
+			"INSERT INTO blob(digest,size,media_type,state,added_ns)VALUES(?,0,'',"
+			"'deleting',0)ON CONFLICT(digest)DO UPDATE SET state='deleting'",
+			"s", digest);
 	}
 	if (r == 0)
 		r = db_commit(db);
@@ -269,7 +276,8 @@ static int mark(struct collection *c)
 /* Size of the layer on the disk, and its diff id, by which a pull may have leased it. */
 static uint64_t look_at_layer(struct collection *c, const char *name, char *diff)
 {
-	auto_close int fd = openat(c->s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int fd =
+		openat(c->s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct layer_facts f;
 
 	str_copy(diff, DIGEST_TEXT, name);
@@ -350,7 +358,8 @@ static int remove_blobs(struct collection *c)
 
 	for (n = 0; n < c->goes.blobs.count && r == 0; n++) {
 		name = c->goes.blobs.names[n];
-		if (imagegc_has(&c->leased.blobs, name)) /* the mark stays until the next sync: a pull only waits */
+		if (imagegc_has(&c->leased.blobs,
+			    name)) /* the mark stays until the next sync: a pull only waits */
 			continue;
 		if (fstatat(c->s->blobs, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 			c->gc->bytes += (uint64_t)st.st_size;
@@ -377,14 +386,16 @@ static int forget_images(struct collection *c)
 
 	r = store_leases(c->s, "image", add_lease, &running);
 	if (r == 0)
-		r = db_query(c->s->db, &q, "SELECT digest FROM image WHERE id NOT IN(SELECT image FROM tag)", "");
+		r = db_query(c->s->db, &q,
+			"SELECT digest FROM image WHERE id NOT IN(SELECT image FROM tag)", "");
 	while (r == 0 && (r = db_step(&q)) > 0) {
 		r = digest_parse(&d, db_text(&q, 0));
 		if (r < 0)
 			break;
 		digest_hex(hex, &d);
 		if (!imagegc_has(&running, hex))
-			r = db_exec(c->s->db, "DELETE FROM image WHERE digest=?", "s", db_text(&q, 0));
+			r = db_exec(
+				c->s->db, "DELETE FROM image WHERE digest=?", "s", db_text(&q, 0));
 	}
 	free(running.names);
 	return r;
@@ -508,14 +519,16 @@ static bool is_same(const struct image *a, const struct image *b)
 }
 
 /* May I go? It may when other references keep its parts, or when nobody runs it. */
-static int check_free(struct store *s, const struct image_list *list, const struct image *i, bool only_this)
+static int check_free(
+	struct store *s, const struct image_list *list, const struct image *i, bool only_this)
 {
 	char digest[DIGEST_TEXT];
 	size_t n, others = 0;
 	int r;
 
 	for (n = 0; n < list->count; n++)
-		others += is_same(list->items[n], i) && strcmp(list->items[n]->reference, i->reference) != 0;
+		others += is_same(list->items[n], i) &&
+			strcmp(list->items[n]->reference, i->reference) != 0;
 	if (only_this && others)
 		return 0;
 	digest_format(digest, &i->manifest);
@@ -540,15 +553,16 @@ static int several(const char *name, const struct image_list *list, const struct
 }
 
 /* Untag I (all references of its id unless ONLY_THIS) and note what only it may have needed. */
-static int untag_all(struct collection *c, const struct image_list *list, const struct image *i, bool only_this)
+static int untag_all(
+	struct collection *c, const struct image_list *list, const struct image *i, bool only_this)
 {
 	struct store *s = c->s;
 	size_t n;
 	int r = 0;
 
 	for (n = 0; n < list->count && r == 0; n++) {
-		if (only_this ? strcmp(list->items[n]->reference, i->reference) != 0 :
-				!is_same(list->items[n], i))
+		if (only_this ? strcmp(list->items[n]->reference, i->reference) != 0
+			      : !is_same(list->items[n], i))
 			continue;
 		r = check_free(s, list, list->items[n], only_this);
 		if (r == 0)
@@ -563,7 +577,8 @@ static int untag_all(struct collection *c, const struct image_list *list, const 
 static int add_marked(struct collection *c)
 {
 	auto_query struct db_query q = { 0 };
-	int r = db_query(c->s->db, &q, "SELECT dir FROM layer WHERE location=''AND state='deleting'", "");
+	int r = db_query(
+		c->s->db, &q, "SELECT dir FROM layer WHERE location=''AND state='deleting'", "");
 
 	while (r == 0 && (r = db_step(&q)) > 0)
 		r = set_add(&c->only.layers, db_text(&q, 0));

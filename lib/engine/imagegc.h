@@ -36,7 +36,7 @@ int imagegc_live(struct store *s, struct imagegc_live *out);
 struct imagegc {
 	void (*say)(void *ctx, const char *verb, const char *object);
 	void *ctx;
-	bool dry_run;        /* imagegc_run: only say and count */
+	bool dry_run; /* imagegc_run: only say and count */
 	size_t layers, blobs;
 	uint64_t bytes;
 };

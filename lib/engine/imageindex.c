@@ -16,7 +16,7 @@
 #include "service/blob.h"
 
 #define INDEX_MAX (16u << 20)
-#define REF_NAME "org.opencontainers.image.ref.name"
+#define REF_NAME  "org.opencontainers.image.ref.name"
 
 const char *imageindex_name(const struct json *entry)
 {
@@ -59,14 +59,17 @@ static const struct json *old_entry(const struct json *manifests, const struct i
 	for (entry = manifests ? manifests->child : NULL; entry; entry = entry->next) {
 		name = imageindex_name(entry);
 		if (name && strcmp(name, i->reference) == 0)
-			return json_get_string(entry, "digest", &text) > 0 && strcmp(text, digest) == 0 ? entry
-													: NULL;
+			return json_get_string(entry, "digest", &text) > 0 &&
+					strcmp(text, digest) == 0
+				? entry
+				: NULL;
 	}
 	return NULL;
 }
 
 /* Media type and size of the manifest. */
-static int describe(struct store *s, const struct image *i, char *type, size_t type_size, size_t *size)
+static int describe(
+	struct store *s, const struct image *i, char *type, size_t type_size, size_t *size)
 {
 	auto_buf struct buf text = { 0 };
 	auto_json struct json *j = NULL;
@@ -94,10 +97,10 @@ static struct json *new_entry(struct store *s, const struct image *i)
 	bool ok;
 
 	ok = json_add(platform, "architecture", json_new_string(i->platform.arch)) &&
-	     json_add(platform, "os", json_new_string(i->platform.os)) &&
-	     (!i->platform.variant[0] ||
-	      json_add(platform, "variant", json_new_string(i->platform.variant))) &&
-	     json_add(annotations, REF_NAME, json_new_string(i->reference));
+		json_add(platform, "os", json_new_string(i->platform.os)) &&
+		(!i->platform.variant[0] ||
+			json_add(platform, "variant", json_new_string(i->platform.variant))) &&
+		json_add(annotations, REF_NAME, json_new_string(i->reference));
 	ok = json_add(entry, "annotations", annotations) && ok;
 	ok = json_add(entry, "platform", platform) && ok;
 	if (!ok) {
@@ -108,8 +111,8 @@ static struct json *new_entry(struct store *s, const struct image *i)
 		return NULL;
 	digest_format(digest, &i->manifest);
 	ok = json_add(entry, "mediaType", json_new_string(type)) &&
-	     json_add(entry, "digest", json_new_string(digest)) &&
-	     json_add(entry, "size", json_new_int((int64_t)size));
+		json_add(entry, "digest", json_new_string(digest)) &&
+		json_add(entry, "size", json_new_int((int64_t)size));
 	if (!ok)
 		fail(ENOMEM, "out of memory");
 	return ok ? take_ptr(entry) : NULL;
@@ -152,7 +155,8 @@ static int merge(struct store *s, const struct json *old, const char *without, s
 		add = entry ? json_copy(entry) : new_entry(s, list.items[i]);
 		if (!add && !entry) {
 			/* Its manifest is damaged: verify and repair say so; the others must go on. */
-			log_note("index.json leaves out '%s': %s", list.items[i]->reference, fail_text());
+			log_note("index.json leaves out '%s': %s", list.items[i]->reference,
+				fail_text());
 			continue;
 		}
 		if (!json_add(out, NULL, add))
@@ -187,8 +191,8 @@ int imageindex_write(struct store *s, const char *without)
 	if (r < 0)
 		return r;
 	if (!json_add(index, "schemaVersion", json_new_int(2)) ||
-	    !json_add(index, "mediaType", json_new_string(OCI_TYPE_INDEX)) ||
-	    !json_add(index, "manifests", take_ptr(manifests)))
+		!json_add(index, "mediaType", json_new_string(OCI_TYPE_INDEX)) ||
+		!json_add(index, "manifests", take_ptr(manifests)))
 		return fail(ENOMEM, "out of memory");
 	json_format(&text, index);
 	r = buf_check(&text);
@@ -196,7 +200,7 @@ int imageindex_write(struct store *s, const char *without)
 		return r;
 	/* Writing what is there already would only wear the flash. */
 	if (fd_read_file(s->dir, "index.json", &old, INDEX_MAX) == 0 && old.len == text.len &&
-	    memcmp(old.data, text.data, text.len) == 0)
+		memcmp(old.data, text.data, text.len) == 0)
 		return 0;
 	return file_replace(s->tmp, s->dir, "index.json", text.data, text.len);
 }

@@ -24,7 +24,8 @@ static int load_config(struct store *s, const struct image *i, struct oci_config
 
 static int load_layer(struct store *s, const char *name, struct layer_facts *out)
 {
-	auto_close int dir = openat(s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int dir =
+		openat(s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int r = dir < 0 ? fail_errno("open") : layer_facts_load(dir, out);
 
 	return r < 0 ? fail_wrap(r, "layer '%.12s'", name) : 0;
@@ -56,13 +57,18 @@ static struct json *layer_json(const char *name, const struct layer_facts *f)
 	auto_json struct json *j = json_new(JSON_OBJECT);
 
 	return json_add(j, "dir", json_new_string(name)) && add_digest(j, "diff_id", &f->diff_id) &&
-	       json_add(j, "chain_bound", json_new_bool(f->chain_bound)) &&
-	       json_add(j, "size", json_new_int((int64_t)f->disk_size)) &&
-	       json_add(j, "tar_size", json_new_int((int64_t)f->tar_size)) &&
-	       json_add(j, "entries", json_new_int((int64_t)f->entries)) &&
-	       (!f->has_encoding || (add_digest(j, "blob", &f->encoding) &&
-		       json_add(j, "blob_size", json_new_int((int64_t)f->encoding_size)) &&
-		       json_add(j, "media_type", json_new_string(f->encoding_type)))) ? take_ptr(j) : NULL;
+			json_add(j, "chain_bound", json_new_bool(f->chain_bound)) &&
+			json_add(j, "size", json_new_int((int64_t)f->disk_size)) &&
+			json_add(j, "tar_size", json_new_int((int64_t)f->tar_size)) &&
+			json_add(j, "entries", json_new_int((int64_t)f->entries)) &&
+			(!f->has_encoding ||
+				(add_digest(j, "blob", &f->encoding) &&
+					json_add(j, "blob_size",
+						json_new_int((int64_t)f->encoding_size)) &&
+					json_add(j, "media_type",
+						json_new_string(f->encoding_type))))
+		? take_ptr(j)
+		: NULL;
 }
 
 static int add_layers(struct store *s, const struct image *i, struct json *to)
@@ -95,14 +101,17 @@ int imageinfo_describe(struct store *s, const struct image *i, struct json **out
 	if (r < 0)
 		return r;
 	ok = add_digest(j, "id", &i->config_digest) &&
-	     json_add(j, "reference", json_new_string(i->reference)) && add_digest(j, "digest", &i->manifest) &&
-	     (digest_equal(&i->index, &none) || add_digest(j, "index", &i->index)) &&
-	     json_add(j, "os", json_new_string(i->platform.os)) &&
-	     json_add(j, "architecture", json_new_string(i->platform.arch)) &&
-	     (!i->platform.variant[0] || json_add(j, "variant", json_new_string(i->platform.variant))) &&
-	     add_time(j, "created", "created_ns", i->created) && add_time(j, "pulled", "pulled_ns", i->pulled) &&
-	     json_add(j, "size", json_new_int((int64_t)i->size)) &&
-	     json_add(j, "config", json_copy(config.tree));
+		json_add(j, "reference", json_new_string(i->reference)) &&
+		add_digest(j, "digest", &i->manifest) &&
+		(digest_equal(&i->index, &none) || add_digest(j, "index", &i->index)) &&
+		json_add(j, "os", json_new_string(i->platform.os)) &&
+		json_add(j, "architecture", json_new_string(i->platform.arch)) &&
+		(!i->platform.variant[0] ||
+			json_add(j, "variant", json_new_string(i->platform.variant))) &&
+		add_time(j, "created", "created_ns", i->created) &&
+		add_time(j, "pulled", "pulled_ns", i->pulled) &&
+		json_add(j, "size", json_new_int((int64_t)i->size)) &&
+		json_add(j, "config", json_copy(config.tree));
 	oci_config_free(&config);
 	if (!ok)
 		return fail(ENOMEM, "out of memory");
@@ -131,8 +140,9 @@ static int read_step(const struct json *j, struct imageinfo_step *out, bool *emp
 	const char *by = "", *comment = "", *created = NULL;
 
 	*empty = false;
-	if (json_get_string(j, "created_by", &by) < 0 || json_get_string(j, "comment", &comment) < 0 ||
-	    json_get_bool(j, "empty_layer", empty) < 0)
+	if (json_get_string(j, "created_by", &by) < 0 ||
+		json_get_string(j, "comment", &comment) < 0 ||
+		json_get_bool(j, "empty_layer", empty) < 0)
 		fail_clear();
 	if (json_get_string(j, "created", &created) <= 0 || time_parse(created, &out->created) < 0)
 		out->created = 0;
@@ -143,7 +153,7 @@ static int read_step(const struct json *j, struct imageinfo_step *out, bool *emp
 
 /* Steps and layers are two lists: without a step a layer still has its row. */
 static int read_steps(struct store *s, const struct image *i, const struct json *step,
-		      struct imageinfo_step *out, size_t *count)
+	struct imageinfo_step *out, size_t *count)
 {
 	struct layer_facts f;
 	size_t layer = 0;
@@ -167,7 +177,8 @@ static int read_steps(struct store *s, const struct image *i, const struct json 
 	return 0;
 }
 
-int imageinfo_history(struct store *s, const struct image *i, struct imageinfo_step **out, size_t *count)
+int imageinfo_history(
+	struct store *s, const struct image *i, struct imageinfo_step **out, size_t *count)
 {
 	struct oci_config config = { 0 };
 	const struct json *history = NULL;
@@ -181,8 +192,8 @@ int imageinfo_history(struct store *s, const struct image *i, struct imageinfo_s
 	if (json_get_array(config.tree, "history", &history) < 0)
 		fail_clear();
 	*out = calloc((history ? history->count : 0) + i->layer_count + 1, sizeof(**out));
-	r = *out ? read_steps(s, i, history ? history->child : NULL, *out, count) :
-		   fail(ENOMEM, "out of memory");
+	r = *out ? read_steps(s, i, history ? history->child : NULL, *out, count)
+		 : fail(ENOMEM, "out of memory");
 	oci_config_free(&config);
 	if (r < 0) {
 		imageinfo_history_free(*out, *count);

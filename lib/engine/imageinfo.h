@@ -19,7 +19,8 @@ struct imageinfo_step {
 	char layer[DIGEST_TEXT]; /* directory of the layer that it made; "" if none */
 	uint64_t size;           /* of that layer */
 };
-int imageinfo_history(struct store *s, const struct image *i, struct imageinfo_step **out, size_t *count);
+int imageinfo_history(
+	struct store *s, const struct image *i, struct imageinfo_step **out, size_t *count);
 void imageinfo_history_free(struct imageinfo_step *steps, size_t count);
 
 #endif

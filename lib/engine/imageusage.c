@@ -31,7 +31,8 @@ static void count(struct imageusage_kind *kind, uint64_t bytes, bool idle)
 
 static uint64_t layer_size(struct store *s, const char *name)
 {
-	auto_close int dir = openat(s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	auto_close int dir =
+		openat(s->layers, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct layer_facts f;
 
 	return dir >= 0 && layer_facts_load(dir, &f) == 0 ? f.disk_size : 0;
@@ -84,7 +85,8 @@ static uint64_t tree_size(int dir, const char *name, int depth)
 
 static void count_rest(struct counting *c)
 {
-	static const char *const parts[] = { "blobs", "layers", "refs", "tmp", "damaged", ".", ".." };
+	static const char *const parts[] = { "blobs", "layers", "refs", "tmp", "damaged", ".",
+		".." };
 	int fd = openat(c->s->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct dirent *e;
 	size_t i;
@@ -119,7 +121,7 @@ static bool uses(const struct image *i, const char *layer)
 }
 
 static void share(struct store *s, const struct image_list *list, const struct image *i,
-		  struct imageusage_image *out)
+	struct imageusage_image *out)
 {
 	uint64_t size;
 	size_t n, k;
@@ -128,7 +130,7 @@ static void share(struct store *s, const struct image_list *list, const struct i
 		size = layer_size(s, i->layers[n]);
 		for (k = 0; k < list->count; k++)
 			if (!digest_equal(&list->items[k]->config_digest, &i->config_digest) &&
-			    uses(list->items[k], i->layers[n]))
+				uses(list->items[k], i->layers[n]))
 				break;
 		*(k < list->count ? &out->shared : &out->unique) += size;
 	}

@@ -11,7 +11,7 @@
 struct imageusage_kind {
 	size_t count;
 	uint64_t bytes;
-	size_t idle;        /* what no image needs */
+	size_t idle; /* what no image needs */
 	uint64_t idle_bytes;
 };
 
@@ -23,7 +23,8 @@ struct imageusage_image {
 };
 
 struct imageusage {
-	struct imageusage_kind layers, blobs, tmp, damaged, other; /* other: databases, reserve, index */
+	struct imageusage_kind layers, blobs, tmp, damaged,
+		other; /* other: databases, reserve, index */
 	struct imageusage_image *images;
 	size_t image_count;
 };

@@ -159,14 +159,17 @@ static int check_layers(struct store *s, const struct image *i, const struct oci
 	int r;
 
 	if (c->layers != i->layer_count)
-		return fail(EBADMSG, "it has %zu layers, its config %zu", i->layer_count, c->layers);
+		return fail(
+			EBADMSG, "it has %zu layers, its config %zu", i->layer_count, c->layers);
 	for (n = 0; n < i->layer_count; n++) {
-		auto_close int dir = openat(s->layers, i->layers[n],
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		auto_close int dir = openat(
+			s->layers, i->layers[n], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 
-		r = dir < 0 ? fail_errno("open layer '%.12s'", i->layers[n]) : layer_facts_load(dir, &f);
+		r = dir < 0 ? fail_errno("open layer '%.12s'", i->layers[n])
+			    : layer_facts_load(dir, &f);
 		if (r == 0 && !digest_equal(&f.diff_id, &c->diff_ids[n]))
-			r = fail(EBADMSG, "layer '%.12s' is not the one its config lists", i->layers[n]);
+			r = fail(EBADMSG, "layer '%.12s' is not the one its config lists",
+				i->layers[n]);
 		if (r < 0)
 			return r;
 	}

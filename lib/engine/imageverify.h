@@ -14,7 +14,8 @@ enum imageverify_kind { IMAGEVERIFY_BLOB, IMAGEVERIFY_LAYER, IMAGEVERIFY_IMAGE }
  * in refs/). START (may be NULL) before each blob and layer. */
 struct imageverify {
 	void (*start)(void *ctx, enum imageverify_kind kind, const char *object);
-	void (*problem)(void *ctx, enum imageverify_kind kind, const char *object, const char *text);
+	void (*problem)(
+		void *ctx, enum imageverify_kind kind, const char *object, const char *text);
 	void *ctx;
 	size_t blobs, layers, images; /* looked at */
 	size_t problems;

@@ -19,10 +19,11 @@
 #include "kernel/record.h"
 
 #define NOTES_MAX (16u << 20)
-#define PIECE 65536
+#define PIECE     65536
 
 /* The next bytes of the input, 0 at its end. */
-static ssize_t input_read(struct unpack_input *in, struct frame_reader *frames, void *buf, size_t len)
+static ssize_t input_read(
+	struct unpack_input *in, struct frame_reader *frames, void *buf, size_t len)
 {
 	ssize_t n;
 
@@ -46,32 +47,38 @@ static int feed_all(struct layer_unpacker *u, struct unpack_input *in, uint64_t 
 {
 	struct frame_reader frames = { .fd = in->fd };
 	static char piece[PIECE];
+	bool empty = !in->prefix_len;
 	ssize_t n;
-	int r;
+	int r = in->prefix_len ? layer_unpacker_feed(u, in->prefix, in->prefix_len) : 0;
 
+	if (r < 0)
+		return r;
 	while ((n = input_read(in, &frames, piece, sizeof(piece))) > 0) {
+		empty = false;
 		r = layer_unpacker_feed(u, piece, (size_t)n);
 		if (r < 0)
 			return r;
 		if (received)
 			*received += (uint64_t)n;
 	}
-	return n < 0 ? (int)n : layer_unpacker_end(u);
+	if (n < 0)
+		return (int)n;
+	return empty ? fail(EBADMSG, "it is empty") : layer_unpacker_end(u);
 }
 
 /* The child: everything after this sees hostile bytes. */
-static int unpack_run(const struct layer_unpack *files, struct unpack_input *in, int staging,
-		      uint64_t *received)
+static int unpack_run(const struct layer_unpack *files, struct unpack_input *in,
+	const struct unpack_output *to, uint64_t *received)
 {
 	struct layer_unpack where = *files;
 	struct layer_unpacker *u = NULL;
 	int r;
 
 	umask(0);
-	r = confine_unpack(staging, &where.root);
+	r = confine_unpack(to->path, to->dir, &where.root);
 	if (r < 0)
 		return fail_wrap(r, "confine the unpacker");
-	close(staging);
+	close(to->dir);
 	r = layer_unpacker_new(&u, &where);
 	if (r == 0)
 		r = feed_all(u, in, received);
@@ -103,8 +110,8 @@ static void close_files(struct layer_unpack *files)
 	cleanup_close(&files->blob);
 }
 
-static int fork_unpacker(struct unpack *u, struct layer_unpack *files, const struct unpack_input *in,
-			 int staging, uint64_t *received)
+static int fork_unpacker(struct unpack *u, struct layer_unpack *files,
+	const struct unpack_input *in, const struct unpack_output *to, uint64_t *received)
 {
 	int notes[2], failure[2], r;
 	pid_t pid;
@@ -118,18 +125,19 @@ static int fork_unpacker(struct unpack *u, struct layer_unpack *files, const str
 		return r;
 	}
 	files->notes = notes[1];
-	const int keep[] = { notes[1], failure[1], in->fd, staging, files->tar, files->spool, files->blob };
+	const int keep[] = { notes[1], failure[1], in->fd, to->dir, files->tar, files->spool,
+		files->blob };
 
 	pid = proc_fork(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC, keep,
-			ARRAY_LEN(keep) - (files->blob < 0), NULL);
+		ARRAY_LEN(keep) - (files->blob < 0), NULL);
 	if (pid == 0) {
 		struct unpack_input input = *in;
 
 		signal(SIGPIPE, SIG_IGN);
-		r = unpack_run(files, &input, staging, received);
+		r = unpack_run(files, &input, to, received);
 		if (r < 0)
 			record_send(failure[1], &(struct start_error){ .error = -r, .status = 125 },
-				    fail_text());
+				fail_text());
 		_exit(r < 0);
 	}
 	close(notes[1]);
@@ -140,22 +148,29 @@ static int fork_unpacker(struct unpack *u, struct layer_unpack *files, const str
 		return (int)pid;
 	}
 	fcntl(notes[0], F_SETFL, O_NONBLOCK);
-	*u = (struct unpack){ .pid = pid, .notes = notes[0], .failure = failure[0],
-			      .text.limit = NOTES_MAX };
+	*u = (struct unpack){
+		.pid = pid, .notes = notes[0], .failure = failure[0], .text.limit = NOTES_MAX
+	};
 	return 0;
 }
 
-int unpack_start(struct unpack *out, const struct unpack_input *in, int staging, bool keep_blob,
-		 const struct layer_limits *limits, uint64_t *received)
+int unpack_start(struct unpack *out, const struct unpack_input *in, const struct unpack_output *to,
+	uint64_t *received)
 {
-	struct layer_unpack files = { .root = -1, .tar = -1, .spool = -1, .blob = -1, .notes = -1,
-				      .devices = true, .owners = true, .limits = *limits };
+	struct layer_unpack files = { .root = -1,
+		.tar = -1,
+		.spool = -1,
+		.blob = -1,
+		.notes = -1,
+		.devices = true,
+		.owners = true,
+		.limits = to->limits };
 	int r;
 
 	*out = (struct unpack){ .pid = -1, .notes = -1, .failure = -1 };
-	r = make_files(staging, keep_blob, &files);
+	r = make_files(to->dir, to->keep_blob, &files);
 	if (r == 0)
-		r = fork_unpacker(out, &files, in, staging, received);
+		r = fork_unpacker(out, &files, in, to, received);
 	close_files(&files);
 	return r;
 }

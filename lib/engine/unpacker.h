@@ -18,9 +18,11 @@
 /* Where the bytes come from. */
 struct unpack_input {
 	int fd;
-	bool framed;     /* frames of a network process; else plain bytes: */
-	bool sized;      /* SIZE bytes at OFFSET of a regular file; else read to the end */
+	bool framed; /* frames of a network process; else plain bytes: */
+	bool sized;  /* SIZE bytes at OFFSET of a regular file; else read to the end */
 	uint64_t offset, size;
+	const void *prefix; /* bytes that come before those of fd */
+	size_t prefix_len;
 };
 
 struct unpack {
@@ -36,10 +38,18 @@ struct unpack_result {
 	const struct layer_note *done; /* one of them */
 };
 
-/* Start an unpacker for the empty staging directory STAGING; makes fs/, tar and, with KEEP_BLOB, blob
- * there. *RECEIVED (shared memory, may be NULL) counts the input bytes. Needs CAP_SYS_ADMIN. */
-int unpack_start(struct unpack *out, const struct unpack_input *in, int staging, bool keep_blob,
-		 const struct layer_limits *limits, uint64_t *received);
+/* Where to: an empty staging directory, in which fs/, tar and perhaps blob are made. */
+struct unpack_output {
+	const char *path; /* absolute */
+	int dir;
+	bool keep_blob;
+	struct layer_limits limits;
+};
+
+/* Start an unpacker. *RECEIVED (shared memory, may be NULL) counts the input bytes. Needs
+ * CAP_SYS_ADMIN. */
+int unpack_start(struct unpack *out, const struct unpack_input *in, const struct unpack_output *to,
+	uint64_t *received);
 
 /* Read what has come on the note pipe: 1 if there may be more, 0 at its end (then unpack_end). */
 int unpack_read(struct unpack *u);

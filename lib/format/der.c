@@ -91,7 +91,8 @@ static bool two_digits(const uint8_t *p, unsigned int min, unsigned int max, uns
 static int64_t days_since_1970(unsigned int year, unsigned int month, unsigned int day)
 {
 	static const uint16_t before[] = { 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334 };
-	int64_t y = (int64_t)year - (month <= 2); /* the last year whose 29 February may have passed */
+	int64_t y =
+		(int64_t)year - (month <= 2); /* the last year whose 29 February may have passed */
 
 	return (int64_t)year * 365 + y / 4 - y / 100 + y / 400 + before[month - 1] + day - 719528;
 }
@@ -119,11 +120,11 @@ static bool take_time(struct cursor *c, int64_t *out)
 		return false;
 	}
 	if (!two_digits(p + 2, 1, 12, &month) || !two_digits(p + 4, 1, 31, &day) ||
-	    !two_digits(p + 6, 0, 23, &hour) || !two_digits(p + 8, 0, 59, &minute) ||
-	    !two_digits(p + 10, 0, 59, &second) || p[12] != 'Z')
+		!two_digits(p + 6, 0, 23, &hour) || !two_digits(p + 8, 0, 59, &minute) ||
+		!two_digits(p + 10, 0, 59, &second) || p[12] != 'Z')
 		return false;
-	*out = days_since_1970(century * 100 + year, month, day) * 86400 + hour * 3600 + minute * 60 +
-	       second;
+	*out = days_since_1970(century * 100 + year, month, day) * 86400 + hour * 3600 +
+		minute * 60 + second;
 	return true;
 }
 
@@ -167,9 +168,9 @@ static bool read_extensions(struct der_certificate *out, struct cursor list, str
 		return false;
 	while (list.len) {
 		if (!take(&list, TAG_SEQUENCE, &extension) || !take(&extension, TAG_OID, &oid) ||
-		    !take_optional(&extension, TAG_BOOLEAN, &critical) ||
-		    (critical.p && critical.len != 1) ||
-		    !take(&extension, TAG_OCTET_STRING, &value) || extension.len)
+			!take_optional(&extension, TAG_BOOLEAN, &critical) ||
+			(critical.p && critical.len != 1) ||
+			!take(&extension, TAG_OCTET_STRING, &value) || extension.len)
 			return false;
 		if (IS_OID(oid, oid_name_constraints))
 			out->name_constraints = true;
@@ -187,7 +188,7 @@ static bool read_tbs(struct der_certificate *out, struct cursor tbs, struct curs
 	const uint8_t *start;
 
 	if (!take(&tbs, TAG_VERSION, &c) || !take(&c, TAG_INTEGER, &version) || c.len ||
-	    version.len != 1 || version.p[0] != 2)
+		version.len != 1 || version.p[0] != 2)
 		return false;
 	if (!take(&tbs, TAG_INTEGER, &c) || !take(&tbs, TAG_SEQUENCE, &c))
 		return false;
@@ -197,7 +198,7 @@ static bool read_tbs(struct der_certificate *out, struct cursor tbs, struct curs
 	out->issuer = start;
 	out->issuer_len = (size_t)(tbs.p - start);
 	if (!take(&tbs, TAG_SEQUENCE, &c) || !take_time(&c, &out->not_before) ||
-	    !take_time(&c, &out->not_after) || c.len)
+		!take_time(&c, &out->not_after) || c.len)
 		return false;
 	start = tbs.p;
 	if (!take(&tbs, TAG_SEQUENCE, &c))
@@ -205,23 +206,23 @@ static bool read_tbs(struct der_certificate *out, struct cursor tbs, struct curs
 	out->subject = start;
 	out->subject_len = (size_t)(tbs.p - start);
 	if (!take(&tbs, TAG_SEQUENCE, &c) || !take_optional(&tbs, TAG_ISSUER_ID, &c) ||
-	    !take_optional(&tbs, TAG_SUBJECT_ID, &c) || !take_optional(&tbs, TAG_EXTENSIONS, &c) ||
-	    tbs.len)
+		!take_optional(&tbs, TAG_SUBJECT_ID, &c) ||
+		!take_optional(&tbs, TAG_EXTENSIONS, &c) || tbs.len)
 		return false;
 	return !c.p || (take(&c, TAG_SEQUENCE, &list) && !c.len && read_extensions(out, list, san));
 }
 
 /* *SAN is set to the list of names, empty if there is none. */
-static bool read_certificate(struct der_certificate *out, const uint8_t *der, size_t len,
-			     struct cursor *san)
+static bool read_certificate(
+	struct der_certificate *out, const uint8_t *der, size_t len, struct cursor *san)
 {
 	struct cursor whole = { der, len }, certificate, tbs, c;
 
 	*san = (struct cursor){ NULL, 0 };
 	return len <= DER_CERTIFICATE_MAX && take(&whole, TAG_SEQUENCE, &certificate) &&
-	       !whole.len && take(&certificate, TAG_SEQUENCE, &tbs) &&
-	       take(&certificate, TAG_SEQUENCE, &c) && take(&certificate, TAG_BIT_STRING, &c) &&
-	       !certificate.len && read_tbs(out, tbs, san);
+		!whole.len && take(&certificate, TAG_SEQUENCE, &tbs) &&
+		take(&certificate, TAG_SEQUENCE, &c) && take(&certificate, TAG_BIT_STRING, &c) &&
+		!certificate.len && read_tbs(out, tbs, san);
 }
 
 int der_parse(struct der_certificate *out, const uint8_t *der, size_t len)
@@ -254,7 +255,7 @@ bool der_has_address(const uint8_t *der, size_t len, const uint8_t *address, siz
 
 	while (san.len && take_any(&san, &tag, &name))
 		if (tag == TAG_IP_ADDRESS && name.len == address_len &&
-		    memcmp(name.p, address, address_len) == 0)
+			memcmp(name.p, address, address_len) == 0)
 			return true;
 	return false;
 }
@@ -282,7 +283,7 @@ static bool matches(struct cursor name, const char *host)
 
 	if (name.len > 2 && name.p[0] == '*' && name.p[1] == '.')
 		return rest && rest != host && rest[1] && name.len - 1 == strlen(rest) &&
-		       equal_names(name.p + 1, rest, name.len - 1);
+			equal_names(name.p + 1, rest, name.len - 1);
 	return host_len && name.len == host_len && equal_names(name.p, host, host_len);
 }
 

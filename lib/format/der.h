@@ -16,7 +16,7 @@ struct der_certificate {
 	bool has_san;              /* subjectAltName present */
 	bool has_eku, server_auth; /* extendedKeyUsage present; holds serverAuth (or any) */
 	bool name_constraints;
-	int64_t not_before, not_after; /* seconds since 1970 */
+	int64_t not_before, not_after;   /* seconds since 1970 */
 	const uint8_t *issuer, *subject; /* the encoded names, inside the input */
 	size_t issuer_len, subject_len;
 };

@@ -9,14 +9,19 @@
 
 #include "base/fail.h"
 
-#define HEADER 12
+#define HEADER        12
 #define NAME_MAX_WIRE 255
-#define JUMPS 16
-#define CHAIN 16
-#define TYPE_CNAME 5
-#define CLASS_IN 1
+#define JUMPS         16
+#define CHAIN         16
+#define TYPE_CNAME    5
+#define CLASS_IN      1
 
-enum { FLAG_RESPONSE = 0x8000, FLAG_OPCODE = 0x7800, FLAG_TRUNCATED = 0x0200, FLAG_RECURSE = 0x0100 };
+enum {
+	FLAG_RESPONSE = 0x8000,
+	FLAG_OPCODE = 0x7800,
+	FLAG_TRUNCATED = 0x0200,
+	FLAG_RECURSE = 0x0100
+};
 
 struct name {
 	uint8_t wire[NAME_MAX_WIRE];
@@ -166,8 +171,8 @@ static bool add_address(struct dns_answer *out, struct message m, const struct r
 
 /* Go through the COUNT records at AT once: take the addresses of NAME, and its alias if it has one.
  * False: malformed. */
-static bool scan(struct dns_answer *out, struct message m, size_t at, uint16_t type, struct name *name,
-		 bool *alias)
+static bool scan(struct dns_answer *out, struct message m, size_t at, uint16_t type,
+	struct name *name, bool *alias)
 {
 	unsigned int count = get16(m.p + 6);
 	struct name target;
@@ -198,7 +203,8 @@ static bool scan(struct dns_answer *out, struct message m, size_t at, uint16_t t
 static bool answers(struct message m, const uint8_t *q, size_t q_len)
 {
 	if (q_len <= HEADER + 4 || m.len < q_len || get16(m.p) != get16(q) ||
-	    (get16(m.p + 2) & (FLAG_RESPONSE | FLAG_OPCODE)) != FLAG_RESPONSE || get16(m.p + 4) != 1)
+		(get16(m.p + 2) & (FLAG_RESPONSE | FLAG_OPCODE)) != FLAG_RESPONSE ||
+		get16(m.p + 4) != 1)
 		return false;
 	for (size_t i = HEADER; i < q_len; i++)
 		if (lower(m.p[i]) != lower(q[i]))
@@ -206,7 +212,8 @@ static bool answers(struct message m, const uint8_t *q, size_t q_len)
 	return true;
 }
 
-int dnsmsg_parse(struct dns_answer *out, const uint8_t *msg, size_t len, const uint8_t *q, size_t q_len)
+int dnsmsg_parse(
+	struct dns_answer *out, const uint8_t *msg, size_t len, const uint8_t *q, size_t q_len)
 {
 	struct message m = { msg, len };
 	struct dns_answer found = { 0 };

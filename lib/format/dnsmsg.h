@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DNS_TYPE_A 1
+#define DNS_TYPE_A    1
 #define DNS_TYPE_AAAA 28
 #define DNS_QUERY_MAX 300
 
@@ -17,8 +17,8 @@ struct dns_address {
 };
 
 struct dns_answer {
-	bool truncated;     /* ask again over TCP */
-	int rcode;          /* 0 ok, 2 server failure, 3 no such name, ... */
+	bool truncated;                   /* ask again over TCP */
+	int rcode;                        /* 0 ok, 2 server failure, 3 no such name, ... */
 	struct dns_address addresses[16]; /* further ones are dropped */
 	size_t count;
 };
@@ -31,6 +31,7 @@ int dnsmsg_query(uint8_t *out, const char *host, uint16_t type, uint16_t id);
 /* Read the reply to the query Q. -EBADMSG: malformed, other id, other question, not a response.
  * CNAME chains inside the message are followed (16 steps); compression pointers must point
  * backwards. */
-int dnsmsg_parse(struct dns_answer *out, const uint8_t *msg, size_t len, const uint8_t *q, size_t q_len);
+int dnsmsg_parse(
+	struct dns_answer *out, const uint8_t *msg, size_t len, const uint8_t *q, size_t q_len);
 
 #endif

@@ -29,7 +29,8 @@ void inflater_free(struct inflater *z);
  * Call again with the same input until it is consumed and 0 is returned. -EBADMSG: corrupt (text
  * recorded), also for bytes after the last member that begin no new member: trailing zeros are
  * skipped, anything else is refused. */
-long inflater_run(struct inflater *z, const uint8_t **in, size_t *in_len, void *out, size_t out_len);
+long inflater_run(
+	struct inflater *z, const uint8_t **in, size_t *in_len, void *out, size_t out_len);
 
 /* The input is over: -EBADMSG if it ended in the middle of a member. */
 int inflater_end(struct inflater *z);
@@ -40,6 +41,6 @@ void deflater_free(struct deflater *z);
 
 /* As inflater_run; with FINISH the stream is ended: call until 0 is returned. */
 long deflater_run(struct deflater *z, const uint8_t **in, size_t *in_len, void *out, size_t out_len,
-		  bool finish);
+	bool finish);
 
 #endif

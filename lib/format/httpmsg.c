@@ -10,11 +10,11 @@
 #include "base/fail.h"
 #include "base/str.h"
 
-#define HEAD_MAX (64u << 10)
+#define HEAD_MAX       (64u << 10)
 #define LINE_MAX_BYTES (16u << 10)
-#define LINES_MAX 128
-#define INTERIM_MAX 8
-#define CHUNK_DIGITS 16
+#define LINES_MAX      128
+#define INTERIM_MAX    8
+#define CHUNK_DIGITS   16
 
 enum state {
 	STATE_HEAD,
@@ -75,15 +75,15 @@ static bool is_digit(char c)
 static bool is_token(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+		(c && strchr("!#$%&'*+-.^_`|~", c));
 }
 
 /* "HTTP/1.x NNN[ reason]" */
 static int parse_status(struct httpmsg *m, const char *line, size_t len)
 {
 	if (len < 12 || !str_starts(line, "HTTP/1.") || !is_digit(line[7]) || line[8] != ' ' ||
-	    line[9] < '1' || line[9] > '5' || !is_digit(line[10]) || !is_digit(line[11]) ||
-	    (len > 12 && line[12] != ' '))
+		line[9] < '1' || line[9] > '5' || !is_digit(line[10]) || !is_digit(line[11]) ||
+		(len > 12 && line[12] != ' '))
 		return fail(EBADMSG, "HTTP: not a response of HTTP/1.1");
 	m->status = (line[9] - '0') * 100 + (line[10] - '0') * 10 + (line[11] - '0');
 	m->keep_alive = line[7] != '0';
@@ -135,7 +135,8 @@ static bool says_close(const struct httpmsg *m)
 	int n;
 
 	for (n = 0; (value = httpmsg_header(m, "connection", n)); n++) {
-		for (word = strtok_r(value, ", \t", &save); word; word = strtok_r(NULL, ", \t", &save))
+		for (word = strtok_r(value, ", \t", &save); word;
+			word = strtok_r(NULL, ", \t", &save))
 			if (str_casecmp(word, "close") == 0)
 				return true;
 		free(take_ptr(value));
@@ -312,28 +313,22 @@ static int trailer_byte(struct httpmsg *m, uint8_t c)
 static int feed_byte(struct httpmsg *m, uint8_t c)
 {
 	switch ((enum state)m->state) {
-	case STATE_HEAD:
-		return head_byte(m, c);
-	case STATE_CHUNK_SIZE:
-		return chunk_size_byte(m, c);
-	case STATE_CHUNK_EXT:
-		return chunk_ext_byte(m, c);
-	case STATE_CHUNK_END:
-		return chunk_end_byte(m, c);
-	case STATE_TRAILER:
-		return trailer_byte(m, c);
+	case STATE_HEAD: return head_byte(m, c);
+	case STATE_CHUNK_SIZE: return chunk_size_byte(m, c);
+	case STATE_CHUNK_EXT: return chunk_ext_byte(m, c);
+	case STATE_CHUNK_END: return chunk_end_byte(m, c);
+	case STATE_TRAILER: return trailer_byte(m, c);
 	case STATE_BODY:
 	case STATE_CLOSE:
 	case STATE_CHUNK_DATA:
-	case STATE_DONE:
-		break;
+	case STATE_DONE: break;
 	}
 	return 0;
 }
 
 /* Hand out a run of body bytes. */
 static void take_body(struct httpmsg *m, const uint8_t **in, size_t *in_len, const uint8_t **body,
-		      size_t *body_len)
+	size_t *body_len)
 {
 	size_t len = *in_len;
 
@@ -357,14 +352,15 @@ static void take_body(struct httpmsg *m, const uint8_t **in, size_t *in_len, con
 }
 
 int httpmsg_feed(struct httpmsg *m, const uint8_t **in, size_t *in_len, const uint8_t **body,
-		 size_t *body_len)
+	size_t *body_len)
 {
 	int r;
 
 	*body = NULL;
 	*body_len = 0;
 	while (*in_len && !m->complete) {
-		if (m->state == STATE_BODY || m->state == STATE_CLOSE || m->state == STATE_CHUNK_DATA) {
+		if (m->state == STATE_BODY || m->state == STATE_CLOSE ||
+			m->state == STATE_CHUNK_DATA) {
 			take_body(m, in, in_len, body, body_len);
 			return 0;
 		}
@@ -414,8 +410,9 @@ int httpmsg_content_range(const char *s, uint64_t *first, uint64_t *last, uint64
 	const char *p = s + 6;
 	uint64_t f, l, t;
 
-	if (!str_starts(s, "bytes ") || !parse_number(&p, &f) || *p++ != '-' || !parse_number(&p, &l) ||
-	    *p++ != '/' || !parse_number(&p, &t) || *p || f > l || l >= t)
+	if (!str_starts(s, "bytes ") || !parse_number(&p, &f) || *p++ != '-' ||
+		!parse_number(&p, &l) || *p++ != '/' || !parse_number(&p, &t) || *p || f > l ||
+		l >= t)
 		return fail(EBADMSG, "HTTP: bad Content-Range '%s'", s);
 	*first = f;
 	*last = l;
@@ -548,7 +545,7 @@ int httpmsg_challenge(struct httpmsg_challenge *out, const char *s)
 		if (!p)
 			return fail(EBADMSG, "HTTP: malformed WWW-Authenticate '%s'", s);
 		if ((strcmp(c.scheme, "bearer") == 0 && strcmp(out->scheme, "bearer") != 0) ||
-		    (strcmp(c.scheme, "basic") == 0 && !found)) {
+			(strcmp(c.scheme, "basic") == 0 && !found)) {
 			*out = c;
 			found = true;
 		}

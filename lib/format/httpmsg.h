@@ -25,13 +25,13 @@ struct httpmsg {
 	bool complete;   /* the body's end was reached */
 	/* private */
 	struct buf head;
-	uint64_t left;      /* of the body or chunk; digits of a chunk size are collected in it */
+	uint64_t left; /* of the body or chunk; digits of a chunk size are collected in it */
 	int state;
 	unsigned int lines; /* of head or trailer */
 	unsigned int line;  /* bytes of the current line */
 	unsigned int size;  /* bytes of the trailer */
 	unsigned int interim;
-	bool cr;            /* the last byte was a CR */
+	bool cr; /* the last byte was a CR */
 	bool no_body;
 };
 
@@ -43,7 +43,7 @@ void httpmsg_free(struct httpmsg *m);
  * (a part of the input, valid as long as it; 0 if none): use it and call again while *IN_LEN > 0
  * and !complete. 1xx responses are skipped (8 at most). -EBADMSG. */
 int httpmsg_feed(struct httpmsg *m, const uint8_t **in, size_t *in_len, const uint8_t **body,
-		 size_t *body_len);
+	size_t *body_len);
 
 /* The connection ended: -EBADMSG unless the body is complete or lasts until close. */
 int httpmsg_end(struct httpmsg *m);

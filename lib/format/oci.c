@@ -10,15 +10,15 @@
 #include "base/str.h"
 #include "base/time.h"
 
-const char oci_accept[] = OCI_TYPE_INDEX ", " OCI_TYPE_MANIFEST ", " DOCKER_TYPE_LIST
-					 ", " DOCKER_TYPE_MANIFEST;
+const char oci_accept[] =
+	OCI_TYPE_INDEX ", " OCI_TYPE_MANIFEST ", " DOCKER_TYPE_LIST ", " DOCKER_TYPE_MANIFEST;
 
-#define DOCKER_TYPE_CONFIG "application/vnd.docker.container.image.v1+json"
-#define DOCKER_TYPE_LAYER "application/vnd.docker.image.rootfs.diff.tar"
+#define DOCKER_TYPE_CONFIG     "application/vnd.docker.container.image.v1+json"
+#define DOCKER_TYPE_LAYER      "application/vnd.docker.image.rootfs.diff.tar"
 #define DOCKER_TYPE_LAYER_GZIP "application/vnd.docker.image.rootfs.diff.tar.gzip"
-#define DOCKER_TYPE_SCHEMA1 "application/vnd.docker.distribution.manifest.v1"
-#define REF_NAME "org.opencontainers.image.ref.name"
-#define INDEX_ITEMS_MAX 1000
+#define DOCKER_TYPE_SCHEMA1    "application/vnd.docker.distribution.manifest.v1"
+#define REF_NAME               "org.opencontainers.image.ref.name"
+#define INDEX_ITEMS_MAX        1000
 
 static bool one_of(const char *s, const char *const *list, size_t count)
 {
@@ -33,10 +33,17 @@ static bool one_of(const char *s, const char *const *list, size_t count)
 static const struct {
 	const char *machine, *arch, *variant;
 } machines[] = {
-	{ "x86_64", "amd64", "" },     { "i686", "386", "" },        { "i586", "386", "" },
-	{ "aarch64", "arm64", "v8" },  { "armv7l", "arm", "v7" },    { "armv6l", "arm", "v6" },
-	{ "armv5tel", "arm", "v5" },   { "riscv64", "riscv64", "" }, { "ppc64le", "ppc64le", "" },
-	{ "mips", "mips", "" },       { "s390x", "s390x", "" },
+	{ "x86_64", "amd64", "" },
+	{ "i686", "386", "" },
+	{ "i586", "386", "" },
+	{ "aarch64", "arm64", "v8" },
+	{ "armv7l", "arm", "v7" },
+	{ "armv6l", "arm", "v6" },
+	{ "armv5tel", "arm", "v5" },
+	{ "riscv64", "riscv64", "" },
+	{ "ppc64le", "ppc64le", "" },
+	{ "mips", "mips", "" },
+	{ "s390x", "s390x", "" },
 	{ "loongarch64", "loong64", "" },
 };
 
@@ -82,8 +89,10 @@ int oci_platform_parse(struct oci_platform *out, const char *s)
 
 	*out = (struct oci_platform){ 0 };
 	if (!arch || copy_word(out->os, s, (size_t)(arch - s)) < 0 ||
-	    copy_word(out->arch, arch + 1, (size_t)((variant ? variant : end) - arch - 1)) < 0 ||
-	    (variant && copy_word(out->variant, variant + 1, (size_t)(end - variant - 1)) < 0)) {
+		copy_word(out->arch, arch + 1, (size_t)((variant ? variant : end) - arch - 1)) <
+			0 ||
+		(variant &&
+			copy_word(out->variant, variant + 1, (size_t)(end - variant - 1)) < 0)) {
 		*out = (struct oci_platform){ 0 };
 		return fail(EINVAL, "platform '%s' is not OS/ARCH or OS/ARCH/VARIANT", s);
 	}
@@ -129,8 +138,8 @@ static const char *variant_of(const struct oci_platform *p)
 static bool platform_matches(const struct oci_platform *have, const struct oci_platform *want)
 {
 	return strcmp(have->os, want->os) == 0 && strcmp(have->arch, want->arch) == 0 &&
-	       (!want->variant[0] || !have->variant[0] ||
-		strcmp(variant_of(have), variant_of(want)) == 0);
+		(!want->variant[0] || !have->variant[0] ||
+			strcmp(variant_of(have), variant_of(want)) == 0);
 }
 
 /* --- descriptors and documents --- */
@@ -145,10 +154,12 @@ static int parse_descriptor(struct oci_descriptor *out, const struct json *j)
 	*out = (struct oci_descriptor){ 0 };
 	if (!j || j->type != JSON_OBJECT)
 		return fail(EBADMSG, "a descriptor is no object");
-	if (json_get_string(j, "mediaType", &type) < 0 || json_get_string(j, "digest", &digest) < 0 ||
-	    json_get_int(j, "size", &size) < 0 || json_get_object(j, "platform", &platform) < 0 ||
-	    json_get_object(j, "annotations", &annotations) < 0 ||
-	    json_get_array(j, "urls", &urls) < 0 || json_get_string(annotations, REF_NAME, &name) < 0)
+	if (json_get_string(j, "mediaType", &type) < 0 ||
+		json_get_string(j, "digest", &digest) < 0 || json_get_int(j, "size", &size) < 0 ||
+		json_get_object(j, "platform", &platform) < 0 ||
+		json_get_object(j, "annotations", &annotations) < 0 ||
+		json_get_array(j, "urls", &urls) < 0 ||
+		json_get_string(annotations, REF_NAME, &name) < 0)
 		return -EBADMSG;
 	if (!digest)
 		return fail(EBADMSG, "a descriptor has no digest");
@@ -159,7 +170,7 @@ static int parse_descriptor(struct oci_descriptor *out, const struct json *j)
 		return fail(EINVAL, "%s has no size from 0 to %llu", digest, OCI_BLOB_MAX);
 	out->size = (uint64_t)size;
 	if (urls && urls->count)
-		return fail(ENOTSUP, "%s is a foreign layer, to be fetched from elsewhere", digest);
+		return fail(EINVAL, "%s is a foreign layer, to be fetched from elsewhere", digest);
 	r = str_copy(out->media_type, sizeof(out->media_type), type);
 	if (r == 0)
 		r = str_copy(out->ref_name, sizeof(out->ref_name), name);
@@ -173,10 +184,10 @@ static int parse_descriptor(struct oci_descriptor *out, const struct json *j)
 static int check_layer(const struct oci_descriptor *d)
 {
 	static const char *const known[] = { OCI_TYPE_LAYER, OCI_TYPE_LAYER_GZIP, DOCKER_TYPE_LAYER,
-					     DOCKER_TYPE_LAYER_GZIP };
+		DOCKER_TYPE_LAYER_GZIP };
 
 	if (!one_of(d->media_type, known, ARRAY_LEN(known)))
-		return fail(ENOTSUP, "layers of type '%s' cannot be read", d->media_type);
+		return fail(EINVAL, "layers of type '%s' cannot be read", d->media_type);
 	return 0;
 }
 
@@ -185,11 +196,11 @@ static int check_config(const struct oci_descriptor *d)
 	static const char *const known[] = { OCI_TYPE_CONFIG, DOCKER_TYPE_CONFIG };
 
 	if (!one_of(d->media_type, known, ARRAY_LEN(known)))
-		return fail(ENOTSUP, "not a container image: its config is of type '%s'",
-			    d->media_type);
+		return fail(
+			EINVAL, "not a container image: its config is of type '%s'", d->media_type);
 	if (d->size > OCI_CONFIG_MAX)
 		return fail(EFBIG, "the config has %llu bytes, more than %u",
-			    (unsigned long long)d->size, OCI_CONFIG_MAX);
+			(unsigned long long)d->size, OCI_CONFIG_MAX);
 	return 0;
 }
 
@@ -223,11 +234,11 @@ static int check_type(enum oci_kind kind, const char *inside, const char *outsid
 	const char *what = kind == OCI_INDEX ? "an index" : "a manifest";
 
 	if (*inside && !one_of(inside, known, 2))
-		return fail(EINVAL, "%s calls itself '%s'", what, inside);
+		return fail(EINVAL, "%s has the media type '%s'", what, inside);
 	if (outside && *outside && !one_of(outside, known, 2))
-		return fail(EINVAL, "%s was sent as '%s'", what, outside);
+		return fail(EINVAL, "%s was sent with the type '%s'", what, outside);
 	if (*inside && outside && *outside && strcmp(inside, outside) != 0)
-		return fail(EINVAL, "'%s' was sent as '%s'", inside, outside);
+		return fail(EINVAL, "'%s' was sent with the type '%s'", inside, outside);
 	return 0;
 }
 
@@ -241,19 +252,20 @@ static int parse_document(struct oci_document *out, const struct json *j, const 
 	if (j->type != JSON_OBJECT)
 		return fail(EBADMSG, "neither a manifest nor an index");
 	if (content_type && str_starts(content_type, DOCKER_TYPE_SCHEMA1))
-		return fail(ENOTSUP, "a docker schema 1 manifest, which is no longer read");
+		return fail(EINVAL, "a docker schema 1 manifest, which is no longer read");
 	if (json_get_int(j, "schemaVersion", &version) < 0 ||
-	    json_get_string(j, "mediaType", &type) < 0 ||
-	    json_get_array(j, "manifests", &manifests) < 0 ||
-	    json_get_array(j, "layers", &layers) < 0 || json_get_object(j, "config", &config) < 0)
+		json_get_string(j, "mediaType", &type) < 0 ||
+		json_get_array(j, "manifests", &manifests) < 0 ||
+		json_get_array(j, "layers", &layers) < 0 ||
+		json_get_object(j, "config", &config) < 0)
 		return -EBADMSG;
 	if (version == 1)
-		return fail(ENOTSUP, "a docker schema 1 manifest, which is no longer read");
+		return fail(EINVAL, "a docker schema 1 manifest, which is no longer read");
 	if (version != 2)
 		return fail(EINVAL, "schemaVersion is not 2");
 	/* By presence, so that an empty or null member hides nothing. */
 	if (json_get(j, "manifests") && (json_get(j, "layers") || json_get(j, "config")))
-		return fail(EINVAL, "a manifest and an index in one (CVE-2021-41190)");
+		return fail(EINVAL, "both a manifest (layers, config) and an index (manifests)");
 	if (!manifests && (!layers || !config))
 		return fail(EBADMSG, "neither a manifest nor an index");
 	out->kind = manifests ? OCI_INDEX : OCI_MANIFEST;
@@ -291,7 +303,7 @@ void oci_document_free(struct oci_document *d)
 }
 
 int oci_choose(const struct oci_document *index, const struct oci_platform *want,
-	       const struct oci_descriptor **out)
+	const struct oci_descriptor **out)
 {
 	auto_buf struct buf have = { 0 };
 	char text[100];
@@ -311,7 +323,8 @@ int oci_choose(const struct oci_document *index, const struct oci_platform *want
 		}
 	}
 	oci_platform_format(text, want);
-	return fail(ENOENT, "no image for %s; there is %s", text, have.len ? buf_str(&have) : "none");
+	return fail(
+		ENOENT, "no image for %s; there is %s", text, have.len ? buf_str(&have) : "none");
 }
 
 /* --- config --- */
@@ -378,7 +391,7 @@ static int check_env(char **env)
 {
 	for (; *env; env++)
 		if ((*env)[0] == '=' || !strchr(*env, '='))
-			return fail(EINVAL, "environment entry '%s' is not KEY=VALUE", *env);
+			return fail(EINVAL, "variable '%s' in Env is not KEY=VALUE", *env);
 	return 0;
 }
 
@@ -387,11 +400,11 @@ static int parse_run_config(struct oci_config *out, const struct json *c)
 	int r;
 
 	if ((r = parse_strings(&out->env, c, "Env")) < 0 || (r = check_env(out->env)) < 0 ||
-	    (r = parse_strings(&out->entrypoint, c, "Entrypoint")) < 0 ||
-	    (r = parse_strings(&out->cmd, c, "Cmd")) < 0 ||
-	    (r = parse_string(&out->workdir, c, "WorkingDir")) < 0 ||
-	    (r = parse_string(&out->user, c, "User")) < 0 ||
-	    (r = parse_string(&out->stop_signal, c, "StopSignal")) < 0)
+		(r = parse_strings(&out->entrypoint, c, "Entrypoint")) < 0 ||
+		(r = parse_strings(&out->cmd, c, "Cmd")) < 0 ||
+		(r = parse_string(&out->workdir, c, "WorkingDir")) < 0 ||
+		(r = parse_string(&out->user, c, "User")) < 0 ||
+		(r = parse_string(&out->stop_signal, c, "StopSignal")) < 0)
 		return r;
 	return parse_volumes(out, c);
 }
@@ -401,7 +414,8 @@ static int parse_diff_ids(struct oci_config *out, const struct json *j)
 	const struct json *rootfs = NULL, *list = NULL, *item;
 	int r;
 
-	if (json_get_object(j, "rootfs", &rootfs) < 0 || json_get_array(rootfs, "diff_ids", &list) < 0)
+	if (json_get_object(j, "rootfs", &rootfs) < 0 ||
+		json_get_array(rootfs, "diff_ids", &list) < 0)
 		return -EBADMSG;
 	if (!list)
 		return fail(EBADMSG, "the config has no rootfs.diff_ids");
@@ -432,7 +446,8 @@ static int parse_config(struct oci_config *out)
 	r = parse_platform(&out->platform, j);
 	if (r < 0)
 		return r;
-	if (json_get_string(j, "created", &created) < 0 || json_get_object(j, "config", &config) < 0)
+	if (json_get_string(j, "created", &created) < 0 ||
+		json_get_object(j, "config", &config) < 0)
 		return -EBADMSG;
 	/* Year 1 stands for "no time" in many images; no date at all is as good. */
 	if (time_parse(created, &out->created) < 0) {

@@ -14,17 +14,17 @@
 #include "format/digest.h"
 
 #define OCI_MANIFEST_MAX (4u << 20)
-#define OCI_CONFIG_MAX (8u << 20)
-#define OCI_LAYERS_MAX 127
-#define OCI_BLOB_MAX (64ull << 30)
+#define OCI_CONFIG_MAX   (8u << 20)
+#define OCI_LAYERS_MAX   127
+#define OCI_BLOB_MAX     (64ull << 30)
 
-#define OCI_TYPE_MANIFEST "application/vnd.oci.image.manifest.v1+json"
-#define OCI_TYPE_INDEX "application/vnd.oci.image.index.v1+json"
-#define OCI_TYPE_CONFIG "application/vnd.oci.image.config.v1+json"
-#define OCI_TYPE_LAYER "application/vnd.oci.image.layer.v1.tar"
-#define OCI_TYPE_LAYER_GZIP "application/vnd.oci.image.layer.v1.tar+gzip"
+#define OCI_TYPE_MANIFEST    "application/vnd.oci.image.manifest.v1+json"
+#define OCI_TYPE_INDEX       "application/vnd.oci.image.index.v1+json"
+#define OCI_TYPE_CONFIG      "application/vnd.oci.image.config.v1+json"
+#define OCI_TYPE_LAYER       "application/vnd.oci.image.layer.v1.tar"
+#define OCI_TYPE_LAYER_GZIP  "application/vnd.oci.image.layer.v1.tar+gzip"
 #define DOCKER_TYPE_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
-#define DOCKER_TYPE_LIST "application/vnd.docker.distribution.manifest.list.v2+json"
+#define DOCKER_TYPE_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
 
 /* What an Accept header of a manifest request lists. */
 extern const char oci_accept[];
@@ -54,21 +54,21 @@ enum oci_kind { OCI_MANIFEST, OCI_INDEX };
 /* A manifest or an index, never both (CVE-2021-41190). */
 struct oci_document {
 	enum oci_kind kind;
-	struct oci_descriptor config;  /* of a manifest */
-	struct oci_descriptor *items;  /* layers of a manifest, manifests of an index */
+	struct oci_descriptor config; /* of a manifest */
+	struct oci_descriptor *items; /* layers of a manifest, manifests of an index */
 	size_t count;
 };
 
 /* CONTENT_TYPE is what the server said, NULL if nobody said anything; a mediaType inside must equal
  * it. Schema 1, foreign layers with urls, unknown layer types (zstd, encrypted) and more than
- * OCI_LAYERS_MAX layers are refused by name: -EINVAL, -ENOTSUP. */
+ * OCI_LAYERS_MAX layers are refused by name: -EINVAL. */
 int oci_parse(struct oci_document *out, const char *text, size_t len, const char *content_type);
 void oci_document_free(struct oci_document *d);
 
 /* Choose from an index: the first exact match of os, architecture and variant (a wanted variant that
  * is empty matches any; arm64 v8 equals none). -ENOENT: the text lists what there is. */
 int oci_choose(const struct oci_document *index, const struct oci_platform *want,
-	       const struct oci_descriptor **out);
+	const struct oci_descriptor **out);
 
 /* The parts of an image config that something here uses. Lists end with NULL. */
 struct oci_config {

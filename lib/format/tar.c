@@ -16,14 +16,14 @@
 #include "format/pax.h"
 #include "format/tarblock.h"
 
-#define PAX_MAX (1u << 20)
+#define PAX_MAX   (1u << 20)
 #define XATTR_MAX (64u << 10)
 
 enum state {
 	HEADER,
-	META,      /* content of a PAX header or a GNU long name */
-	MAP_OLD,   /* blocks of more pieces after an old GNU sparse header */
-	MAP_NEW,   /* GNU 1.0: the map is at the front of the content */
+	META,    /* content of a PAX header or a GNU long name */
+	MAP_OLD, /* blocks of more pieces after an old GNU sparse header */
+	MAP_NEW, /* GNU 1.0: the map is at the front of the content */
 	CONTENT,
 	PADDING,
 	END_FIRST, /* one zero block was seen */
@@ -158,29 +158,35 @@ static int entry_type(const struct tar_reader *t, const uint8_t *block, enum tar
 	case '5': *type = TAR_DIR; return 0;
 	case '6': *type = TAR_FIFO; return 0;
 	}
-	return fail(EBADMSG, "tar stream, byte %" PRIu64 ": entry of unknown type 0x%02x", t->offset,
-		    block[TAR_AT_TYPE]);
+	return fail(EBADMSG, "tar stream, byte %" PRIu64 ": entry of unknown type 0x%02x",
+		t->offset, block[TAR_AT_TYPE]);
 }
 
-/* The numbers of the block. Those of old headers that are not used may hold anything. */
-static bool header_numbers(struct tar_entry *e, const uint8_t *block)
+/* The numbers of the block; what is not used may hold anything. Returns what is damaged, or
+ * NULL. */
+static const char *header_numbers(struct tar_entry *e, const uint8_t *block)
 {
-	int64_t seconds;
 	bool device = e->type == TAR_CHAR || e->type == TAR_BLOCK;
+	int64_t seconds;
 
-	/* The high bits of some modes say the type; (uid_t)-1 would mean "leave it" to chown; larger
-	 * device numbers than Linux has would be cut, to 0:0 for instance. */
-	if (!tarblock_u32(block, TAR_MODE, UINT32_MAX, &e->mode) ||
-	    !tarblock_u32(block, TAR_UID, UINT32_MAX - 1, &e->uid) ||
-	    !tarblock_u32(block, TAR_GID, UINT32_MAX - 1, &e->gid) ||
-	    !tarblock_unsigned(block, TAR_SIZE, INT64_MAX, &e->size) ||
-	    !tarblock_number(block, TAR_MTIME, &seconds) ||
-	    (device && !tarblock_u32(block, TAR_MAJOR, 0xfff, &e->major)) ||
-	    (device && !tarblock_u32(block, TAR_MINOR, 0xfffff, &e->minor)))
-		return false;
-	e->mode &= 07777;
+	if (!tarblock_u32(block, TAR_MODE, UINT32_MAX, &e->mode))
+		return "damaged mode";
+	/* (uid_t)-1 would mean "leave it" to chown. */
+	if (!tarblock_u32(block, TAR_UID, UINT32_MAX - 1, &e->uid) ||
+		!tarblock_u32(block, TAR_GID, UINT32_MAX - 1, &e->gid))
+		return "damaged owner";
+	if (!tarblock_unsigned(block, TAR_SIZE, INT64_MAX, &e->size))
+		return "damaged size";
+	if (!tarblock_number(block, TAR_MTIME, &seconds))
+		return "damaged time";
+	/* Larger ones than Linux has would be cut, to 0:0 for instance. */
+	if (device &&
+		(!tarblock_u32(block, TAR_MAJOR, 0xfff, &e->major) ||
+			!tarblock_u32(block, TAR_MINOR, 0xfffff, &e->minor)))
+		return "damaged device number";
+	e->mode &= 07777; /* the high bits of some say the type */
 	e->mtime = pax_clamp_time(seconds, 0);
-	return true;
+	return NULL;
 }
 
 static int header_fields(struct tar_reader *t, const uint8_t *block)
@@ -188,6 +194,7 @@ static int header_fields(struct tar_reader *t, const uint8_t *block)
 	struct tar_entry *e = &t->entry;
 	bool posix = memcmp(block + TAR_AT_MAGIC, "ustar", 6) == 0;
 	bool gnu = memcmp(block + TAR_AT_MAGIC, "ustar  ", 8) == 0;
+	const char *damaged;
 	size_t len = 0;
 	int r;
 
@@ -205,7 +212,8 @@ static int header_fields(struct tar_reader *t, const uint8_t *block)
 	r = entry_type(t, block, &e->type);
 	if (r < 0)
 		return r;
-	return header_numbers(e, block) ? 0 : bad(t, "damaged number in a header");
+	damaged = header_numbers(e, block);
+	return damaged ? bad(t, damaged) : 0;
 }
 
 /* Tell of the entry and go on with its content. */
@@ -217,7 +225,7 @@ static int emit_entry(struct tar_reader *t)
 	t->entry.xattr_count = t->xattrs.len / sizeof(struct tar_xattr);
 	if (t->is_sparse) {
 		r = sparse_check(&t->sparse, t->entry.size, t->left, &t->entry.sparse,
-				 &t->entry.sparse_count);
+			&t->entry.sparse_count);
 		if (r < 0)
 			return bad_part(t, r);
 	}
@@ -359,12 +367,13 @@ static int end_meta(struct tar_reader *t)
 
 static int begin_meta(struct tar_reader *t, const uint8_t *block)
 {
-	uint64_t max = block[TAR_AT_TYPE] == 'x' || block[TAR_AT_TYPE] == 'g' ? PAX_MAX : TAR_NAME_MAX + 1;
+	uint64_t max =
+		block[TAR_AT_TYPE] == 'x' || block[TAR_AT_TYPE] == 'g' ? PAX_MAX : TAR_NAME_MAX + 1;
 	struct buf *b;
 
 	t->meta = (char)block[TAR_AT_TYPE];
 	if (!tarblock_unsigned(block, TAR_SIZE, max, &t->left))
-		return bad(t, "bad size of an extended header");
+		return bad(t, "a PAX header or long name that is too large");
 	t->pad = tar_pad(t->left);
 	b = meta_buffer(t);
 	if (b)

@@ -8,10 +8,10 @@
 #include "base/fail.h"
 #include "format/gzip.h"
 
-#define MAGIC "QBT1"
-#define VERSION 1
+#define MAGIC     "QBT1"
+#define VERSION   1
 #define PATH_SIZE 4096
-#define PIECE 16384
+#define PIECE     16384
 /* A run of zeros shorter than this costs less as it is. */
 #define ZEROS_MIN 64
 
@@ -51,8 +51,8 @@ struct tarsplit_writer {
 	struct deflater *z;
 	tarsplit_sink *sink;
 	void *ctx;
-	uint64_t zeros;      /* pending, not yet written */
-	size_t raw;          /* pending bytes in front of them */
+	uint64_t zeros; /* pending, not yet written */
+	size_t raw;     /* pending bytes in front of them */
 	uint8_t pending[PIECE];
 	uint8_t out[PIECE];
 };
@@ -236,7 +236,8 @@ struct tarsplit_reader {
 	char path[PATH_SIZE];
 };
 
-int tarsplit_reader_new(struct tarsplit_reader **out, const struct tarsplit_events *events, void *ctx)
+int tarsplit_reader_new(
+	struct tarsplit_reader **out, const struct tarsplit_events *events, void *ctx)
 {
 	struct tarsplit_reader *r = calloc(1, sizeof(*r));
 	int e;
@@ -371,20 +372,14 @@ static int consume(struct tarsplit_reader *r, const uint8_t *p, size_t len)
 	while (len && e >= 0) {
 		n = 1;
 		switch (r->state) {
-		case KIND:
-			e = kind(r, *p);
-			break;
+		case KIND: e = kind(r, *p); break;
 		case NUMBER:
 			e = number(r, &r->number, *p);
 			if (e > 0)
 				e = begin_record(r);
 			break;
-		case SECOND:
-			e = path_length(r, *p);
-			break;
-		case PATH:
-			e = path_byte(r, *p);
-			break;
+		case SECOND: e = path_length(r, *p); break;
+		case PATH: e = path_byte(r, *p); break;
 		case RAW:
 			n = r->left < len ? (size_t)r->left : len;
 			e = r->events->raw(r->ctx, p, n);
@@ -398,8 +393,7 @@ static int consume(struct tarsplit_reader *r, const uint8_t *p, size_t len)
 				r->state = END;
 			break;
 		case HEAD:
-		case END:
-			return damaged("something follows its end");
+		case END: return damaged("something follows its end");
 		}
 		p += n;
 		len -= n;
@@ -423,7 +417,7 @@ static int head(struct tarsplit_reader *r, const uint8_t **in, size_t *len)
 		return damaged("it does not begin with " MAGIC);
 	if (get_le(r->head + 4, 4) != VERSION)
 		return fail(EBADMSG, "the record of the tar stream is of version %llu, not %d",
-			    (unsigned long long)get_le(r->head + 4, 4), VERSION);
+			(unsigned long long)get_le(r->head + 4, 4), VERSION);
 	r->total = get_le(r->head + 8, 8);
 	r->state = KIND;
 	return 0;

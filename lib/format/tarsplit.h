@@ -45,7 +45,8 @@ struct tarsplit_events {
 };
 
 struct tarsplit_reader;
-int tarsplit_reader_new(struct tarsplit_reader **out, const struct tarsplit_events *events, void *ctx);
+int tarsplit_reader_new(
+	struct tarsplit_reader **out, const struct tarsplit_events *events, void *ctx);
 void tarsplit_reader_free(struct tarsplit_reader *r);
 
 /* -EBADMSG (text recorded): damaged, or bytes after the end; or what a callback returned. */

@@ -12,9 +12,9 @@
 #include "base/str.h"
 #include "kernel/fd.h"
 
-#define FILE_MAX (1u << 20)
+#define FILE_MAX   (1u << 20)
 #define SECRET_MAX 16384
-#define HUB "docker.io"
+#define HUB        "docker.io"
 
 static void wipe_string(char **s)
 {
@@ -70,7 +70,8 @@ int auth_read(struct auth *out, int fd)
 	if (len && line[len - 1] == '\r')
 		len--;
 	line[len] = '\0';
-	r = n < 0 ? fail((int)-n, "read credentials: %s", strerror((int)-n)) : auth_parse(out, line);
+	r = n < 0 ? fail((int)-n, "read credentials: %s", strerror((int)-n))
+		  : auth_parse(out, line);
 	explicit_bzero(line, sizeof(line));
 	return r;
 }
@@ -169,7 +170,8 @@ static int read_auth(struct auth *out, const char *coded)
 
 	if (r >= 0) {
 		plain[r] = '\0';
-		r = strlen(plain) == (size_t)r ? auth_parse(out, plain) : fail(EBADMSG, "NUL in a password");
+		r = strlen(plain) == (size_t)r ? auth_parse(out, plain)
+					       : fail(EBADMSG, "NUL in a password");
 	}
 	explicit_bzero(plain, sizeof(plain));
 	return r < 0 ? fail(EBADMSG, "member 'auth' is not the base64 of USER:PASSWORD") : 0;
@@ -201,8 +203,8 @@ static int read_entry(struct auth *out, const struct json *entry)
 
 /* The program that keeps the secret of this registry; NULL if none is named. An entry without a
  * secret is docker's sign that the store has it; without any entry the store has nothing for us. */
-static const char *find_helper(const struct json *tree, const struct json *entry,
-			       const struct ref *ref)
+static const char *find_helper(
+	const struct json *tree, const struct json *entry, const struct ref *ref)
 {
 	const struct json *own = find_entry(json_get(tree, "credHelpers"), ref);
 	const char *store = NULL;
@@ -230,8 +232,9 @@ static int read_tree(struct auth *out, const struct json *tree, const struct ref
 	helper = find_helper(tree, entry, ref);
 	if (!helper)
 		return 0;
-	fail(ENOTSUP, "the password for '%s' is kept by docker-credential-%s, which cannot be called",
-	     ref->host, helper);
+	fail(ENOTSUP,
+		"the password for '%s' is kept by docker-credential-%s, which cannot be called",
+		ref->host, helper);
 	return fail_hint(-ENOTSUP, "give USER:PASSWORD on stdin with --creds -");
 }
 
@@ -267,7 +270,8 @@ static int read_file(struct auth *out, const char *path, const struct ref *ref)
 /* The places that are looked at when none is named: directory and name below it. */
 static int read_known(struct auth *out, const struct ref *ref)
 {
-	const char *home = getenv("HOME"), *docker = getenv("DOCKER_CONFIG"), *xdg = getenv("XDG_CONFIG_HOME");
+	const char *home = getenv("HOME"), *docker = getenv("DOCKER_CONFIG"),
+		   *xdg = getenv("XDG_CONFIG_HOME");
 	const struct {
 		const char *dir, *name;
 	} places[] = {

@@ -83,7 +83,8 @@ int blob_get(struct store *s, const struct digest *d, size_t max, struct buf *ou
 		return fail_wrap(r, "blob");
 	digest_of(&is, buf_str(out) + before, out->len - before);
 	if (!digest_equal(&is, d))
-		return fail(EBADMSG, "blob 'sha256:%s' is damaged: its content has another digest", name);
+		return fail(EBADMSG, "blob 'sha256:%s' is damaged: its content has another digest",
+			name);
 	return 0;
 }
 
@@ -96,8 +97,10 @@ static void wait_deleting(struct store *s, const struct digest *d)
 	int lock;
 
 	digest_format(text, d);
-	if (!s->db || db_get_int(s->db, &deleting, "SELECT state='deleting' FROM blob WHERE digest=?", "s",
-				 text) <= 0 || !deleting)
+	if (!s->db ||
+		db_get_int(s->db, &deleting, "SELECT state='deleting' FROM blob WHERE digest=?",
+			"s", text) <= 0 ||
+		!deleting)
 		return;
 	lock = store_lock_index(s);
 	cleanup_close(&lock);

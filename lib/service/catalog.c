@@ -16,7 +16,7 @@
 #include "service/layer.h"
 
 #define REFERENCE_MAX (1u << 20)
-#define DOCUMENT_MAX (4u << 20)
+#define DOCUMENT_MAX  (4u << 20)
 
 const struct db_kind catalog_kind = {
 	.file = "store.db",
@@ -87,8 +87,9 @@ static void judge_type(struct store *s, const struct digest *d, char *out, size_
 	auto_buf struct buf text = { 0 };
 	const char *type = "application/octet-stream";
 
-	if (blob_get(s, d, DOCUMENT_MAX, &text) == 0 && json_parse(buf_str(&text), text.len, &j) == 0 &&
-	    json_get_string(j, "mediaType", &type) <= 0) {
+	if (blob_get(s, d, DOCUMENT_MAX, &text) == 0 &&
+		json_parse(buf_str(&text), text.len, &j) == 0 &&
+		json_get_string(j, "mediaType", &type) <= 0) {
 		if (json_get(j, "manifests"))
 			type = "application/vnd.oci.image.index.v1+json";
 		else if (json_get(j, "layers"))
@@ -114,17 +115,19 @@ int catalog_blob(struct store *s, const struct digest *d, const char *media_type
 	r = fstat(fd, &st) < 0 ? fail_errno("look at blob '%s'", text) : 0;
 	close(fd);
 	if (r == 0)
-		r = db_get_int(s->db, &known, "SELECT 1 FROM blob WHERE digest=? AND size=? AND state='ready'",
-			"si", text, (int64_t)st.st_size);
+		r = db_get_int(s->db, &known,
+			"SELECT 1 FROM blob WHERE digest=? AND size=? AND state='ready'", "si",
+			text, (int64_t)st.st_size);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	if (!media_type) {
 		judge_type(s, d, judged, sizeof(judged));
 		media_type = judged;
 	}
-	return db_exec(s->db, "INSERT INTO blob(digest,size,media_type,added_ns)VALUES(?1,?2,?3,?4)"
-		"ON CONFLICT(digest)DO UPDATE SET state='ready',size=?2,media_type=?3", "sisi", text,
-		(int64_t)st.st_size, media_type, time_now());
+	return db_exec(s->db,
+		"INSERT INTO blob(digest,size,media_type,added_ns)VALUES(?1,?2,?3,?4)"
+		"ON CONFLICT(digest)DO UPDATE SET state='ready',size=?2,media_type=?3",
+		"sisi", text, (int64_t)st.st_size, media_type, time_now());
 }
 
 static int sync_blob(void *ctx, const char *name)
@@ -156,20 +159,22 @@ int catalog_layer(struct store *s, const char *dir, bool ready)
 		return fail(EBADMSG, "layer '%s': its layer.json names another", dir);
 	digest_format(diff, &f.diff_id);
 	digest_format(chain, &f.chain);
-	r = db_exec(s->db, "INSERT INTO layer(dir,diff_id,chain_bound,tar_size,disk_size,entries,exact,state,"
+	r = db_exec(s->db,
+		"INSERT INTO layer(dir,diff_id,chain_bound,tar_size,disk_size,entries,exact,state,"
 		"added_ns)VALUES(?,?,?,?,?,?,1,'ready',?)ON CONFLICT(location,dir)DO UPDATE SET "
 		"diff_id=excluded.diff_id,chain_bound=excluded.chain_bound,tar_size=excluded.tar_size,"
-		"disk_size=excluded.disk_size,entries=excluded.entries", "sssiiii", dir, diff,
-		f.chain_bound ? chain : NULL, (int64_t)f.tar_size, (int64_t)f.disk_size, (int64_t)f.entries,
-		f.added);
+		"disk_size=excluded.disk_size,entries=excluded.entries",
+		"sssiiii", dir, diff, f.chain_bound ? chain : NULL, (int64_t)f.tar_size,
+		(int64_t)f.disk_size, (int64_t)f.entries, f.added);
 	if (r == 0 && ready)
-		r = db_exec(s->db, "UPDATE layer SET state='ready'WHERE location=''AND dir=?AND state<>'ready'",
+		r = db_exec(s->db,
+			"UPDATE layer SET state='ready'WHERE location=''AND dir=?AND state<>'ready'",
 			"s", dir);
 	if (r < 0 || !f.has_encoding)
 		return r;
 	digest_format(encoding, &f.encoding);
-	return db_exec(s->db, "INSERT OR REPLACE INTO encoding VALUES(?,?,?,?,0)", "ssis", encoding, diff,
-		(int64_t)f.encoding_size, f.encoding_type);
+	return db_exec(s->db, "INSERT OR REPLACE INTO encoding VALUES(?,?,?,?,0)", "ssis", encoding,
+		diff, (int64_t)f.encoding_size, f.encoding_type);
 }
 
 static int sync_layer(void *ctx, const char *name)
@@ -194,15 +199,17 @@ static int read_reference(struct reference *f, const struct json *ref)
 
 	*f = (struct reference){ .variant = "" };
 	if (json_get_string(ref, "reference", &f->name) <= 0 ||
-	    json_get_string(ref, "manifest", &f->manifest) <= 0 ||
-	    json_get_string(ref, "config_digest", &f->config) <= 0 ||
-	    json_get_object(ref, "platform", &platform) <= 0 ||
-	    json_get_string(platform, "os", &f->os) <= 0 ||
-	    json_get_string(platform, "architecture", &f->arch) <= 0 ||
-	    json_get_string(platform, "variant", &f->variant) < 0 ||
-	    json_get_array(ref, "layers", &f->layers) <= 0 || json_get_string(ref, "index", &f->index) < 0 ||
-	    json_get_int(ref, "size", &f->size) < 0 || json_get_int(ref, "created", &f->created) < 0 ||
-	    json_get_int(ref, "pulled", &f->pulled) < 0)
+		json_get_string(ref, "manifest", &f->manifest) <= 0 ||
+		json_get_string(ref, "config_digest", &f->config) <= 0 ||
+		json_get_object(ref, "platform", &platform) <= 0 ||
+		json_get_string(platform, "os", &f->os) <= 0 ||
+		json_get_string(platform, "architecture", &f->arch) <= 0 ||
+		json_get_string(platform, "variant", &f->variant) < 0 ||
+		json_get_array(ref, "layers", &f->layers) <= 0 ||
+		json_get_string(ref, "index", &f->index) < 0 ||
+		json_get_int(ref, "size", &f->size) < 0 ||
+		json_get_int(ref, "created", &f->created) < 0 ||
+		json_get_int(ref, "pulled", &f->pulled) < 0)
 		return fail(EBADMSG, "damaged file in 'refs'");
 	return 0;
 }
@@ -233,7 +240,7 @@ static int add_layers(struct store *s, const struct json *layers)
 
 	for (item = layers->child; item && r == 0; item = item->next) {
 		if (item->type != JSON_STRING || !*item->string ||
-		    !str_only(item->string, "0123456789abcdef"))
+			!str_only(item->string, "0123456789abcdef"))
 			return fail(EBADMSG, "damaged list of layers in 'refs'");
 		r = catalog_layer(s, item->string, true);
 	}
@@ -248,8 +255,10 @@ static int link_layers(struct store *s, const struct json *layers, int64_t image
 
 	r = db_exec(s->db, "DELETE FROM image_layer WHERE image=?", "i", image);
 	for (item = layers->child; item && r == 0; item = item->next)
-		r = db_exec(s->db, "INSERT INTO image_layer SELECT ?,?,id FROM layer "
-			"WHERE location=''AND dir=?", "iis", image, position++, item->string);
+		r = db_exec(s->db,
+			"INSERT INTO image_layer SELECT ?,?,id FROM layer "
+			"WHERE location=''AND dir=?",
+			"iis", image, position++, item->string);
 	return r;
 }
 
@@ -265,17 +274,20 @@ int catalog_reference(struct store *s, const struct json *ref)
 	if (r == 0)
 		r = add_layers(s, f.layers);
 	if (r == 0)
-		r = db_exec(s->db, "INSERT INTO image(digest,config,os,arch,variant,size,created_ns,pulled_ns,"
+		r = db_exec(s->db,
+			"INSERT INTO image(digest,config,os,arch,variant,size,created_ns,pulled_ns,"
 			"used_ns)VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?8)ON CONFLICT(digest)DO UPDATE SET config=?2,"
-			"os=?3,arch=?4,variant=?5,size=?6,created_ns=?7,pulled_ns=?8", "sssssiii", f.manifest,
-			f.config, f.os, f.arch, f.variant, f.size, f.created, f.pulled);
+			"os=?3,arch=?4,variant=?5,size=?6,created_ns=?7,pulled_ns=?8",
+			"sssssiii", f.manifest, f.config, f.os, f.arch, f.variant, f.size,
+			f.created, f.pulled);
 	if (r == 0)
-		r = db_get_int(s->db, &image, "SELECT id FROM image WHERE digest=?", "s", f.manifest);
+		r = db_get_int(
+			s->db, &image, "SELECT id FROM image WHERE digest=?", "s", f.manifest);
 	if (r >= 0)
 		r = link_layers(s, f.layers, image);
 	if (r == 0)
-		r = db_exec(s->db, "INSERT OR REPLACE INTO tag VALUES(?,?,?,?)", "sisi", f.name, image, f.index,
-			f.pulled);
+		r = db_exec(s->db, "INSERT OR REPLACE INTO tag VALUES(?,?,?,?)", "sisi", f.name,
+			image, f.index, f.pulled);
 	return r;
 }
 
@@ -311,7 +323,8 @@ int catalog_forget_blob(struct store *s, const char *name)
 	int r = db_exec(s->db, "DELETE FROM image WHERE ?1 IN(digest,config)", "s", name);
 
 	if (r == 0)
-		r = db_exec(s->db, "UPDATE tag SET index_digest=NULL WHERE index_digest=?", "s", name);
+		r = db_exec(
+			s->db, "UPDATE tag SET index_digest=NULL WHERE index_digest=?", "s", name);
 	if (r == 0)
 		r = db_exec(s->db, "DELETE FROM blob WHERE digest=?", "s", name);
 	return r;
@@ -319,8 +332,10 @@ int catalog_forget_blob(struct store *s, const char *name)
 
 int catalog_forget_layer(struct store *s, const char *name)
 {
-	int r = db_exec(s->db, "DELETE FROM image WHERE id IN(SELECT image FROM image_layer JOIN layer ON "
-		"id=layer WHERE location=''AND dir=?)", "s", name);
+	int r = db_exec(s->db,
+		"DELETE FROM image WHERE id IN(SELECT image FROM image_layer JOIN layer ON "
+		"id=layer WHERE location=''AND dir=?)",
+		"s", name);
 
 	if (r == 0)
 		r = db_exec(s->db, "DELETE FROM layer WHERE location=''AND dir=?", "s", name);
@@ -333,7 +348,8 @@ static int forget_tag(struct store *s, const char *reference)
 }
 
 /* Call FORGET for what SELECT names and DIR has no file for. */
-static int prune(struct store *s, int dir, const char *select, int (*forget)(struct store *s, const char *name))
+static int prune(struct store *s, int dir, const char *select,
+	int (*forget)(struct store *s, const char *name))
 {
 	auto_query struct db_query q = { 0 };
 	char hashed[DIGEST_TEXT];
@@ -371,11 +387,13 @@ static int sync_rows(struct store *s)
 	if (r == 0)
 		r = prune(s, s->refs, "SELECT reference FROM tag", forget_tag);
 	if (r == 0)
-		r = prune(s, s->layers, "SELECT dir FROM layer WHERE location=''", catalog_forget_layer);
+		r = prune(s, s->layers, "SELECT dir FROM layer WHERE location=''",
+			catalog_forget_layer);
 	if (r == 0)
 		r = prune(s, s->blobs, "SELECT digest FROM blob", catalog_forget_blob);
 	if (r == 0)
-		r = db_exec(s->db, "DELETE FROM encoding WHERE diff_id NOT IN(SELECT diff_id FROM layer)", "");
+		r = db_exec(s->db,
+			"DELETE FROM encoding WHERE diff_id NOT IN(SELECT diff_id FROM layer)", "");
 	return r;
 }
 

@@ -26,7 +26,8 @@ static int db_fail(struct db *db, int rc)
 	switch (rc & 0xff) {
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
-		return fail(EAGAIN, "%s: in use by another process for more than 10 s", db->kind->file);
+		return fail(
+			EAGAIN, "%s: in use by another process for more than 10 s", db->kind->file);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB: err = EBADMSG; break;
 	case SQLITE_NOMEM: err = ENOMEM; break;
@@ -72,7 +73,8 @@ static int bind_all(struct db *db, sqlite3_stmt *st, const char *types, va_list 
 	return 0;
 }
 
-static int start(struct db *db, struct db_query *q, const char *sql, const char *types, va_list args)
+static int start(
+	struct db *db, struct db_query *q, const char *sql, const char *types, va_list args)
 {
 	sqlite3_stmt *st = NULL;
 	int rc, r;
@@ -203,7 +205,8 @@ static int check_file(int dir, const struct db_kind *kind)
 		return 0;
 	fail(EPERM, "'%s' belongs to user %u or may be written by others", kind->file,
 		(unsigned)st.st_uid);
-	return fail_hint(-EPERM, "it is an index: move it away and qbox makes it again from the files");
+	return fail_hint(
+		-EPERM, "it is an index: move it away and qbox makes it again from the files");
 }
 
 static int configure(struct db *db)
@@ -217,11 +220,12 @@ static int configure(struct db *db)
 	 * inodes) can still be cleaned up, because nothing has to be made. */
 	sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	sqlite3_file_control(db->handle, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
-	return run_script(db, db->kind->durable ?
-		"PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON;PRAGMA cache_size=-64;"
-		"PRAGMA wal_autocheckpoint=64;PRAGMA synchronous=FULL" :
-		"PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON;PRAGMA cache_size=-64;"
-		"PRAGMA wal_autocheckpoint=64;PRAGMA synchronous=NORMAL");
+	return run_script(db,
+		db->kind->durable
+			? "PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON;PRAGMA cache_size=-64;"
+			  "PRAGMA wal_autocheckpoint=64;PRAGMA synchronous=FULL"
+			: "PRAGMA foreign_keys=ON;PRAGMA cell_size_check=ON;PRAGMA cache_size=-64;"
+			  "PRAGMA wal_autocheckpoint=64;PRAGMA synchronous=NORMAL");
 }
 
 /* 1: the file is of this kind and version; 0: it is empty. */
@@ -245,9 +249,10 @@ static int identify(struct db *db)
 	if (id != db->kind->application_id)
 		return fail(EBADMSG, "%s: not a database of qbox", db->kind->file);
 	if (version > db->kind->version) {
-		fail(EPROTO, "%s: made by a newer qbox (version %" PRId64 ", known is %d)", db->kind->file,
-			version, db->kind->version);
-		return fail_hint(-EPROTO, "use that qbox, or move the file away: it is only an index");
+		fail(EPROTO, "%s: made by a newer qbox (version %" PRId64 ", known is %d)",
+			db->kind->file, version, db->kind->version);
+		return fail_hint(
+			-EPROTO, "use that qbox, or move the file away: it is only an index");
 	}
 	if (version != db->kind->version)
 		return fail(EBADMSG, "%s: unknown version %" PRId64, db->kind->file, version);
@@ -267,7 +272,8 @@ static int create_schema(struct db *db)
 		return r;
 	r = identify(db);
 	if (r == 0) {
-		snprintf(sql, sizeof(sql), "PRAGMA application_id=%" PRIu32 ";PRAGMA user_version=%d",
+		snprintf(sql, sizeof(sql),
+			"PRAGMA application_id=%" PRIu32 ";PRAGMA user_version=%d",
 			db->kind->application_id, db->kind->version);
 		r = run_script(db, db->kind->schema);
 		if (r == 0)

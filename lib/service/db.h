@@ -15,12 +15,12 @@ struct db;
 
 /* One kind of database file. */
 struct db_kind {
-	const char *file;        /* name in its directory */
-	const char *schema;      /* SQL that makes the tables of VERSION */
+	const char *file;   /* name in its directory */
+	const char *schema; /* SQL that makes the tables of VERSION */
 	uint32_t application_id;
 	int version;
-	bool durable;            /* a commit survives a power cut */
-	bool check;              /* look at every page on opening */
+	bool durable; /* a commit survives a power cut */
+	bool check;   /* look at every page on opening */
 };
 
 /* Open PATH/KIND->file, found through DIR, made empty with its schema if it is missing or empty; *CREATED

@@ -450,6 +450,11 @@ int extract_entry(struct extract *x, const struct tar_entry *e)
 	base = base_name(x);
 	len = (size_t)(base - buf_str(&x->name));
 	r = place_dir(x, buf_str(&x->name), len ? len - 1 : 0);
+	if (r == -ENOTDIR && meaning != PLAIN) {
+		/* umoci writes them below a file that took a directory's place; it hides all of it. */
+		fail_clear();
+		return 0;
+	}
 	if (r < 0)
 		return r;
 	if (meaning == WHITEOUT)
@@ -535,10 +540,12 @@ static int each_dir(void *ctx, const struct spool_item *item, const char *path)
 		undescribed = (st.st_mode & 07777) == PLACE_IMPLIED;
 	}
 	/* Made, described, removed, made again: only the state at the end counts. */
-	if (undescribed != (item->kind == SPOOL_IMPLIED))
+	if (undescribed != (item->kind != SPOOL_DIR))
 		return 0;
 	r = finish_dir(x, fd, undescribed ? &implied : item);
-	return r == 0 && undescribed ? x->note(x->ctx, LAYER_NOTE_IMPLIED, path, NULL) : r;
+	return r == 0 && item->kind == SPOOL_IMPLIED
+		? x->note(x->ctx, LAYER_NOTE_IMPLIED, path, NULL)
+		: r;
 }
 
 int extract_end(struct extract *x)

@@ -10,21 +10,21 @@
 #include "base/time.h"
 #include "service/sock.h"
 
-#define INPUT 32768
-#define HEAD_SECONDS 30
+#define INPUT         32768
+#define HEAD_SECONDS  30
 #define STALL_SECONDS 30
-#define DRAIN_MAX (64u << 10)
-#define ERROR_READ 4096
-#define ERROR_SHOWN 1024
+#define DRAIN_MAX     (64u << 10)
+#define ERROR_READ    4096
+#define ERROR_SHOWN   1024
 
 struct http {
 	struct url origin;
 	int fd;
 	struct tls *tls; /* NULL: plain */
 	struct httpmsg msg;
-	bool used;   /* a request was sent */
-	bool broken; /* nothing more can be done with it */
-	bool silent; /* no byte of a response to the last request */
+	bool used;         /* a request was sent */
+	bool broken;       /* nothing more can be done with it */
+	bool silent;       /* no byte of a response to the last request */
 	const uint8_t *in; /* input that was not looked at yet, inside the buffer */
 	size_t in_len;
 	const uint8_t *body; /* body bytes that were found but not read yet, inside the buffer */
@@ -33,7 +33,7 @@ struct http {
 };
 
 int http_open(struct http **out, const struct url *u, const struct resolver_addresses *addresses,
-	      const struct tls_trust *trust)
+	const struct tls_trust *trust)
 {
 	struct http *h;
 	int r;
@@ -177,8 +177,9 @@ static int format_request(struct buf *out, const struct http *h, const struct ht
 	char host[272];
 
 	url_authority(host, &h->origin);
-	buf_printf(out, "%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: qbox\r\nAccept-Encoding: identity\r\n",
-		   q->method, q->target, host);
+	buf_printf(out,
+		"%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: qbox\r\nAccept-Encoding: identity\r\n",
+		q->method, q->target, host);
 	buf_puts(out, q->headers);
 	if (q->body)
 		buf_printf(out, "Content-Length: %zu\r\n", q->body_len);
@@ -219,7 +220,8 @@ int http_exchange(struct http *h, const struct http_request *q)
 		r = advance(h);
 		if (r == 0 && !h->msg.head_done && time_mono() > deadline) {
 			h->broken = true;
-			r = fail(EAGAIN, "'%s': no response within %d seconds", h->origin.host, HEAD_SECONDS);
+			r = fail(EAGAIN, "'%s': no response within %d seconds", h->origin.host,
+				HEAD_SECONDS);
 		}
 	}
 	return r < 0 ? r : h->msg.status;
@@ -283,7 +285,7 @@ static void explain(struct buf *out, const struct buf *body)
 		errors = json_get(tree, "errors");
 		for (e = errors ? errors->child : NULL; e; e = e->next)
 			if ((json_get_string(e, "message", &message) > 0 && *message) ||
-			    json_get_string(e, "code", &message) > 0) {
+				json_get_string(e, "code", &message) > 0) {
 				buf_puts(out, out->len > start ? "; " : ": ");
 				str_escape(out, message, strnlen(message, ERROR_SHOWN));
 			}
@@ -304,7 +306,8 @@ int http_fail(struct http *h, int err, const char *text)
 	while (body.len < ERROR_READ && (n = http_read(h, piece, sizeof(piece))) > 0)
 		buf_add(&body, piece, (size_t)n);
 	if (n != 0)
-		h->broken = true; /* more than that is not worth reading for the connection's sake */
+		h->broken =
+			true; /* more than that is not worth reading for the connection's sake */
 	explain(&why, &body);
 	return fail(err, "%s: status %d%.*s", text, status, ERROR_SHOWN, buf_str(&why));
 }

@@ -21,7 +21,7 @@ struct http;
  * happened for 250 ms. *OUT is the caller's; U is copied. TRUST may be NULL for plain http.
  * -EAGAIN: the network (the text tells), -EPROTO and others as tls_open. */
 int http_open(struct http **out, const struct url *u, const struct resolver_addresses *addresses,
-	      const struct tls_trust *trust);
+	const struct tls_trust *trust);
 
 /* Close and release; NULL is fine. */
 void http_close(struct http *h);

@@ -17,13 +17,12 @@
 struct layer_limits {
 	uint64_t bytes; /* of the tar stream, holes of sparse files counted as they would be read */
 	uint64_t entries;
-	uint64_t
-		reserve; /* keep this much of the file system free (looked at every 8 MiB): -ENOSPC */
+	uint64_t reserve; /* keep so much of the file system free, looked at every 8 MiB: -ENOSPC */
 };
 
 /* Where the unpacker works. All descriptors are the caller's. */
 struct layer_unpack {
-	int root; /* empty directory to fill, open for reading; the confined process has it as "/" too */
+	int root;     /* empty directory to fill, open for reading; "/" of the confined process */
 	int tar;      /* empty read-write file that becomes layers/DIR/tar */
 	int spool;    /* empty unlinked read-write file for directory times and replaced content */
 	int blob;     /* -1, or where the compressed bytes are copied */

@@ -119,7 +119,7 @@ static int next_part(const char **path, char name[NAME_MAX + 1])
 	return len > 0;
 }
 
-int merged_find(const struct merged *root, const char *path, struct merged *out)
+int merged_find(const struct merged *root, size_t at_least, const char *path, struct merged *out)
 {
 	char name[NAME_MAX + 1];
 	int r = copy(root, out);
@@ -127,8 +127,8 @@ int merged_find(const struct merged *root, const char *path, struct merged *out)
 	if (r < 0)
 		return r;
 	while ((r = next_part(&path, name)) > 0) {
-		if (out->type != MERGED_DIR) {
-			out->type = MERGED_NONE;
+		if (out->type != MERGED_DIR || out->count < at_least) {
+			merged_free(out);
 			break;
 		}
 		r = step_into(out, name);
@@ -167,7 +167,7 @@ static int go_up(struct resolve *w)
 		;
 	if (c->data)
 		c->data[c->len] = '\0';
-	r = merged_find(w->root, buf_str(c), &up);
+	r = merged_find(w->root, 1, buf_str(c), &up);
 	if (r < 0)
 		return r;
 	merged_free(&w->at);

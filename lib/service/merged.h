@@ -33,8 +33,9 @@ int merged_root(struct merged *out, const int *roots, size_t count);
  * Errors here and below come with text. */
 int merged_step(const struct merged *dir, const char *name, struct merged *out);
 
-/* PATH, normalised, below ROOT without following a link. */
-int merged_find(const struct merged *root, const char *path, struct merged *out);
+/* PATH, normalised, below ROOT without following a link; nothing if less than AT_LEAST layers (1 or
+ * more) have a say in the directory above it. */
+int merged_find(const struct merged *root, size_t at_least, const char *path, struct merged *out);
 
 /* The canonical path of the directory that PATH, which may hold ".." and be absolute, leads to
  * when links are followed in the merged tree; parts that are missing are taken as they are.

@@ -118,7 +118,8 @@ static int follow(struct walk *w, const char *name)
  * below. */
 static int make_implied(struct walk *w, const char *name, bool hidden)
 {
-	static const struct spool_item item = { .kind = SPOOL_IMPLIED };
+	/* Behind a whiteout nothing lies below, so there is nothing to be asked later. */
+	const struct spool_item item = { .kind = hidden ? SPOOL_HIDDEN : SPOOL_IMPLIED };
 	size_t len = w->canon->len;
 	int r;
 

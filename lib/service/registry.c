@@ -19,11 +19,11 @@
 #include "service/http.h"
 #include "service/token.h"
 
-#define REDIRECTS_MAX 5
-#define TRIES_MAX 5
-#define BACKOFF_NS (3 * NS_PER_S / 10) /* doubled each time: 9 s in all */
+#define REDIRECTS_MAX   5
+#define TRIES_MAX       5
+#define BACKOFF_NS      (3 * NS_PER_S / 10) /* doubled each time: 9 s in all */
 #define RETRY_AFTER_MAX 60
-#define PROGRESS (1u << 20) /* this much and the tries count anew */
+#define PROGRESS        (1u << 20) /* this much and the tries count anew */
 
 /* One GET and what it may cost. */
 struct request {
@@ -146,8 +146,8 @@ static int connect_to(struct registry *r, const struct url *u, struct http **slo
 }
 
 /* The header lines of a request; with the secrets only for the registry's own origin. */
-static int format_headers(const struct registry *r, const struct request *q, bool secrets,
-			  struct buf *out)
+static int format_headers(
+	const struct registry *r, const struct request *q, bool secrets, struct buf *out)
 {
 	if (q->accept)
 		buf_printf(out, "Accept: %s\r\n", q->accept);
@@ -162,8 +162,8 @@ static int format_headers(const struct registry *r, const struct request *q, boo
 
 /* Send one request to U; returns the status, *CONN is the connection with the response. An idle
  * connection that turns out to be dead is replaced once without a word. */
-static int send_request(struct registry *r, const struct request *q, const struct url *u, bool secrets,
-			struct http **conn)
+static int send_request(struct registry *r, const struct request *q, const struct url *u,
+	bool secrets, struct http **conn)
 {
 	struct http **slot = url_same_origin(u, &r->base) ? &r->home : &r->away;
 	auto_buf struct buf headers = { 0 };
@@ -236,8 +236,9 @@ static int meet_challenge(struct registry *r, struct http *h)
 		return token_get(&r->token, &options, &c);
 	}
 	if (r->basic || !r->auth || !r->auth->password)
-		return http_fail(h, EACCES, r->basic ? "authentication: the password is refused" :
-						       "authentication: a password is needed");
+		return http_fail(h, EACCES,
+			r->basic ? "authentication: the password is refused"
+				 : "authentication: a password is needed");
 	r->basic = true;
 	http_drain(h);
 	return 0;
@@ -382,7 +383,8 @@ static int fail_status(struct registry *r, struct http *h, int status)
 		return http_fail(h, EACCES, "authentication or authorisation failed");
 	n = http_fail(h, EIO, "refused");
 	if (status == 400 && !r->base.https)
-		fail_hint(n, "if it speaks TLS, leave --insecure out: a certificate is always verified");
+		fail_hint(n,
+			"if it speaks TLS, leave --insecure out: a certificate is always verified");
 	return n;
 }
 
@@ -445,7 +447,7 @@ static int get_manifest(struct registry *r, struct request *q, struct registry_m
 }
 
 int registry_manifest(struct registry *r, const char *tag, const struct digest *want,
-		      struct registry_manifest *out)
+	struct registry_manifest *out)
 {
 	struct request q = { .accept = oci_accept };
 	char name[DIGEST_TEXT], object[DIGEST_TEXT + 2];
@@ -494,7 +496,8 @@ static int about_blob(const struct registry *r, int n)
 	char name[DIGEST_TEXT], object[DIGEST_TEXT + 40];
 
 	digest_format(name, &r->stream.digest);
-	snprintf(object, sizeof(object), "@%s: at byte %llu", name, (unsigned long long)r->stream.at);
+	snprintf(object, sizeof(object), "@%s: at byte %llu", name,
+		(unsigned long long)r->stream.at);
 	return about(r, object, n);
 }
 
@@ -535,7 +538,7 @@ static int check_head(struct registry *r, struct http *h, int status)
 		return fail_status(r, h, status);
 	if (head->body == HTTP_BODY_LENGTH && head->length != s->size)
 		return fail(EBADMSG, "the server has %llu bytes, the manifest's size is %llu",
-			    (unsigned long long)head->length, (unsigned long long)s->size);
+			(unsigned long long)head->length, (unsigned long long)s->size);
 	s->skip = s->at;
 	return 0;
 }
@@ -632,8 +635,9 @@ static int ended_early(const struct stream *s)
 	/* Where only the end of the connection ends the body, that is a broken connection. */
 	bool broken = http_head(s->from)->body == HTTP_BODY_CLOSE;
 
-	return fail(broken ? EAGAIN : EBADMSG, "the body ends early, the manifest's size is %llu bytes",
-		    (unsigned long long)s->size);
+	return fail(broken ? EAGAIN : EBADMSG,
+		"the body ends early, the manifest's size is %llu bytes",
+		(unsigned long long)s->size);
 }
 
 int registry_blob_read(struct registry *r, void *buf, size_t len)
@@ -664,8 +668,8 @@ int registry_blob_read(struct registry *r, void *buf, size_t len)
 	return n;
 }
 
-int registry_blob(struct registry *r, const struct digest *digest, uint64_t size, size_t max,
-		  struct buf *out)
+int registry_blob(
+	struct registry *r, const struct digest *digest, uint64_t size, size_t max, struct buf *out)
 {
 	char piece[8192];
 	struct digest actual;
@@ -674,8 +678,9 @@ int registry_blob(struct registry *r, const struct digest *digest, uint64_t size
 
 	r->stream = (struct stream){ .digest = *digest };
 	if (size > max)
-		return about_blob(r, fail(EMSGSIZE, "%llu bytes, more than the limit of %zu",
-					  (unsigned long long)size, max));
+		return about_blob(r,
+			fail(EMSGSIZE, "%llu bytes, more than the limit of %zu",
+				(unsigned long long)size, max));
 	n = registry_blob_open(r, digest, size);
 	if (n < 0)
 		return n;

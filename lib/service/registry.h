@@ -38,10 +38,10 @@
 struct registry;
 
 struct registry_options {
-	const struct ref *ref;             /* host and repository are used */
-	bool insecure;                     /* --insecure: plain http for this registry; TLS, where it
+	const struct ref *ref;         /* host and repository are used */
+	bool insecure;                 /* --insecure: plain http for this registry; TLS, where it
 					      is spoken, is always verified */
-	const struct tls_trust *trust;     /* may be NULL with insecure */
+	const struct tls_trust *trust; /* may be NULL with insecure */
 	const struct resolver *resolver;
 	const struct auth *auth;
 };
@@ -67,12 +67,12 @@ struct registry_manifest {
  * against WANT; a Docker-Content-Digest header is not believed. At most OCI_MANIFEST_MAX bytes.
  * OUT is empty or was used before (then it is overwritten); registry_manifest_free releases it. */
 int registry_manifest(struct registry *r, const char *tag, const struct digest *want,
-		      struct registry_manifest *out);
+	struct registry_manifest *out);
 void registry_manifest_free(struct registry_manifest *m);
 
 /* Get a whole small blob (a config) into OUT, verified: exactly SIZE bytes, at most MAX. */
 int registry_blob(struct registry *r, const struct digest *digest, uint64_t size, size_t max,
-		  struct buf *out);
+	struct buf *out);
 
 /* Start streaming a blob of SIZE bytes; one at a time. DIGEST is copied. */
 int registry_blob_open(struct registry *r, const struct digest *digest, uint64_t size);

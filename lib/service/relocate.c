@@ -177,9 +177,10 @@ static int merge_dirs(const struct pair *p, const char *name)
 		return fail(ENOMEM, "out of memory");
 	inner.from = from.data;
 	inner.to = to.data;
-	r = move_all(&inner);
+	/* While FROM still has its time: moving things out changes it. */
+	r = p->m->events->merged(p->m->ctx, inner.from, inner.to, from_fd, to_fd);
 	if (r == 0)
-		r = p->m->events->merged(p->m->ctx, inner.from, inner.to, from_fd, to_fd);
+		r = move_all(&inner);
 	if (r < 0)
 		return r;
 	return unlinkat(p->from_fd, name, AT_REMOVEDIR) < 0 ? fail_errno("remove '%s'", inner.from)

@@ -20,8 +20,8 @@
 #include "kernel/fd.h"
 
 #define FILE_MAX (1u << 20)
-#define UDP_MAX 4096
-#define SPACE " \t\r"
+#define UDP_MAX  4096
+#define SPACE    " \t\r"
 
 bool resolver_parse_address(struct dns_address *out, const char *s)
 {
@@ -58,7 +58,7 @@ bool resolver_is_local_service(const struct dns_address *a)
 	if (four)
 		return four[0] == 0 || (four[0] == 169 && four[1] == 254);
 	return memcmp(a->bytes, zero, sizeof(zero)) == 0 ||
-	       (a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
+		(a->bytes[0] == 0xfe && (a->bytes[1] & 0xc0) == 0x80);
 }
 
 /* The next word of the line at *P, which is ended in place; NULL at its end. */
@@ -215,8 +215,8 @@ struct question {
 #define QUESTIONS 2
 
 /* The same over TCP, for an answer that UDP cut off: two bytes of length before each message. */
-static int ask_tcp(const struct resolver *r, const struct resolver_server *server, struct question *q,
-		   int64_t deadline)
+static int ask_tcp(const struct resolver *r, const struct resolver_server *server,
+	struct question *q, int64_t deadline)
 {
 	uint8_t msg[2 + DNS_QUERY_MAX], *reply, head[2];
 	struct sockaddr_storage sa;
@@ -263,8 +263,8 @@ static void take_answer(struct question *questions, const uint8_t *msg, size_t l
 }
 
 /* Ask one server both questions. 0: both answered. */
-static int ask_server(const struct resolver *r, const struct resolver_server *server,
-		      struct question *questions)
+static int ask_server(
+	const struct resolver *r, const struct resolver_server *server, struct question *questions)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sock_address(&sa, &server->address, server->scope, r->port);

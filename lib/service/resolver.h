@@ -11,8 +11,8 @@
 #include "format/dnsmsg.h"
 #include "service/sock.h"
 
-#define RESOLVER_SERVERS 3
-#define RESOLVER_SEARCH 6
+#define RESOLVER_SERVERS   3
+#define RESOLVER_SEARCH    6
 #define RESOLVER_ADDRESSES SOCK_ADDRESSES
 
 struct resolver_server {

@@ -71,7 +71,7 @@ static int find_below(const struct settle *s, const char *path, struct merged *o
 	*out = (struct merged){ .type = MERGED_NONE };
 	if (!parent)
 		return fail(ENOMEM, "out of memory");
-	r = merged_find(&s->all, parent, &dir);
+	r = merged_find(&s->all, 2, parent, &dir);
 	if (r < 0)
 		return r;
 	/* Without the topmost, which is this layer's. */
@@ -87,44 +87,61 @@ static int find_below(const struct settle *s, const char *path, struct merged *o
 	return r;
 }
 
-/* Make the directory NAME of the path CANON in the directory *AT of this layer if it is missing,
- * with what the layers below say about it, and go there. */
-static int make_part(const struct settle *s, const char *canon, const char *name, int *at)
+static int mark_opaque_fd(int fd, const char *path)
 {
-	struct relocate_time keep;
-	struct merged below;
-	struct stat st;
-	bool hidden;
-	int fd, link_dir, r;
+	return fsetxattr(fd, OPAQUE_NAME, "y", 1, 0) < 0 ? fail_errno("mark '%s' opaque", path) : 0;
+}
 
-	fd = openat(*at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0) {
-		hidden = fstatat(*at, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
-		r = find_below(s, canon, &below, &link_dir);
-		if (r < 0)
-			return r;
-		cleanup_close(&link_dir);
-		r = relocate_keep_time(&keep, *at);
-		/* Nothing but a whiteout can be here, or the path would not lead through it. */
-		if (r == 0 &&
-			((hidden && unlinkat(*at, name, 0) < 0) || mkdirat(*at, name, 0755) < 0))
-			r = fail_errno("make directory '%s'", canon);
-		if (r == 0)
-			r = relocate_put_time(&keep);
-		if (r == 0) {
-			fd = openat(*at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-			r = fd < 0 ? fail_errno("open '%s'", canon) : 0;
-		}
-		if (r == 0 && hidden && fsetxattr(fd, OPAQUE_NAME, "y", 1, 0) < 0)
-			r = fail_errno("mark '%s' opaque", canon);
-		if (r == 0 && !hidden && below.type == MERGED_DIR)
-			r = clone_meta(below.dirs[0], fd);
-		merged_free(&below);
-		if (r < 0) {
-			cleanup_close(&fd);
-			return r;
-		}
-	}
+/* Give the directory FD what the layers below say about PATH. */
+static int meta_from_below(const struct settle *s, const char *path, int fd)
+{
+	struct merged below;
+	int link_dir, r = find_below(s, path, &below, &link_dir);
+
+	if (r < 0)
+		return r;
+	cleanup_close(&link_dir);
+	if (below.type == MERGED_DIR)
+		r = clone_meta(below.dirs[0], fd);
+	merged_free(&below);
+	return r;
+}
+
+/* Make NAME, whose whole path is PATH, in the directory AT of this layer. Returns its
+ * descriptor. */
+static int new_dir(const struct settle *s, const char *path, const char *name, int at)
+{
+	static const struct timespec epoch[2];
+	struct relocate_time keep;
+	struct stat st;
+	auto_close int fd = -1;
+	/* Nothing but a whiteout can be there, or the path would not lead through it. */
+	bool hidden = fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+	int r = relocate_keep_time(&keep, at);
+
+	if (r < 0)
+		return r;
+	if ((hidden && unlinkat(at, name, 0) < 0) || mkdirat(at, name, 0755) < 0)
+		return fail_errno("make directory '%s'", path);
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || futimens(fd, epoch) < 0)
+		return fail_errno("open '%s'", path);
+	r = hidden ? mark_opaque_fd(fd, path) : meta_from_below(s, path, fd);
+	if (r == 0)
+		r = relocate_put_time(&keep);
+	return r < 0 ? r : take_fd(&fd);
+}
+
+/* Go into NAME, whose whole path is PATH, from the directory *AT of this layer; make it if
+ * missing. */
+static int make_part(const struct settle *s, const char *path, const char *name, int *at)
+{
+	int fd = openat(*at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		fd = new_dir(s, path, name, *at);
+	if (fd < 0)
+		return fd;
 	close(*at);
 	*at = fd;
 	return 0;
@@ -178,8 +195,8 @@ static int on_merged(void *ctx, const char *from, const char *to, int from_fd, i
 
 	if (!from_note && to_note)
 		r = clone_meta(from_fd, to_fd);
-	if (r == 0 && merged_is_opaque(from_fd) && fsetxattr(to_fd, OPAQUE_NAME, "y", 1, 0) < 0)
-		r = fail_errno("mark '%s' opaque", to);
+	if (r == 0 && merged_is_opaque(from_fd))
+		r = mark_opaque_fd(to_fd, to);
 	if (from_note)
 		forget(from_note);
 	else if (to_note)
@@ -327,7 +344,7 @@ static int settle_link(struct settle *s, const struct noted *n)
 	r = merged_resolve(&s->all, parent ? parent : "", &canon);
 	if (r < 0)
 		return fail_wrap(r == -ENOMEM ? r : -EBADMSG, "hard link '%s'", n->path);
-	r = merged_find(&s->all, buf_str(&canon), &dir);
+	r = merged_find(&s->all, 1, buf_str(&canon), &dir);
 	if (r < 0)
 		return r;
 	found = (struct merged){ .type = MERGED_NONE };
@@ -351,7 +368,7 @@ static int mark_opaque(const struct settle *s, const char *path)
 
 	if (fd < 0) /* it was replaced later */
 		return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? 0 : bad_open(fd, path);
-	return fsetxattr(fd, OPAQUE_NAME, "y", 1, 0) < 0 ? fail_errno("mark '%s' opaque", path) : 0;
+	return mark_opaque_fd(fd, path);
 }
 
 /* NAME lies in the root of some layer below and must not be seen. */

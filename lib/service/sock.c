@@ -81,8 +81,8 @@ int sock_send(int fd, const void *data, size_t len, int64_t deadline)
 	}
 }
 
-socklen_t sock_address(struct sockaddr_storage *out, const struct dns_address *a, uint32_t scope,
-		       uint16_t port)
+socklen_t sock_address(
+	struct sockaddr_storage *out, const struct dns_address *a, uint32_t scope, uint16_t port)
 {
 	struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
 	struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -133,7 +133,7 @@ static void begin(struct race *race, const struct dns_address *address, uint16_t
 	/* Requests are single writes that must not wait for an acknowledgement. */
 	setsockopt(race->fds[i].fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	if (connect(race->fds[i].fd, (struct sockaddr *)&sa, len) < 0 && errno != EINPROGRESS &&
-	    errno != EINTR)
+		errno != EINTR)
 		lose(race, i, errno);
 }
 

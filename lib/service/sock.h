@@ -24,8 +24,8 @@ int sock_recv(int fd, void *buf, size_t len, int64_t deadline);
 int sock_send(int fd, const void *data, size_t len, int64_t deadline);
 
 /* Fill in a socket address; SCOPE is of an IPv6 link-local address, else 0. Returns its length. */
-socklen_t sock_address(struct sockaddr_storage *out, const struct dns_address *a, uint32_t scope,
-		       uint16_t port);
+socklen_t sock_address(
+	struct sockaddr_storage *out, const struct dns_address *a, uint32_t scope, uint16_t port);
 
 #define SOCK_ADDRESSES 16
 

@@ -10,7 +10,12 @@
 
 #include "base/buf.h"
 
-enum spool_kind { SPOOL_DIR, SPOOL_IMPLIED, SPOOL_CONTENT };
+enum spool_kind {
+	SPOOL_DIR,
+	SPOOL_IMPLIED, /* a directory that no entry has described */
+	SPOOL_HIDDEN,  /* the same, in place of a whiteout */
+	SPOOL_CONTENT,
+};
 
 struct spool_item {
 	uint32_t kind, mode, uid, gid;

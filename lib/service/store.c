@@ -109,7 +109,8 @@ static int check_owner(int dir, const char *path, bool writing)
 		return fail_errno("look at '%s'", path);
 	if (st.st_uid != geteuid() && (writing || st.st_uid != 0)) {
 		fail(EPERM, "'%s' belongs to user %u", path, (unsigned)st.st_uid);
-		return fail_hint(-EPERM, "name another place with QBOX_STORE or QBOX_RUN, or run as its owner");
+		return fail_hint(-EPERM,
+			"name another place with QBOX_STORE or QBOX_RUN, or run as its owner");
 	}
 	if (st.st_mode & 022) {
 		fail(EPERM, "'%s' may be written by others (mode %04o)", path, st.st_mode & 07777u);
@@ -126,8 +127,8 @@ static int check_owner(int dir, const char *path, bool writing)
  * interrupted beginning leaves. */
 static int check_content(struct store *s)
 {
-	static const char *const ours[] = { ".", "..", "blobs", "refs", "layers", "tmp", "db.lock", "run",
-					    "index.json", "damaged", "lost+found" };
+	static const char *const ours[] = { ".", "..", "blobs", "refs", "layers", "tmp", "db.lock",
+		"run", "index.json", "damaged", "lost+found" };
 	struct dirent *e;
 	DIR *d;
 	size_t i;
@@ -256,8 +257,8 @@ static int open_top(struct store *s, enum store_mode mode)
 
 	if (mode == STORE_READ) {
 		s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		return s->dir < 0 ? fail_errno("open store '%s'", s->path) :
-				    check_owner(s->dir, s->path, false);
+		return s->dir < 0 ? fail_errno("open store '%s'", s->path)
+				  : check_owner(s->dir, s->path, false);
 	}
 	s->dir = open_made(s->path);
 	if (s->dir < 0)
@@ -280,7 +281,8 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	if (!path || !*path) {
 		path = place = store_default_path();
 		if (!path)
-			return fail(ENOENT, "no place for a store: neither QBOX_STORE nor HOME is set");
+			return fail(
+				ENOENT, "no place for a store: neither QBOX_STORE nor HOME is set");
 	}
 	s = calloc(1, sizeof(*s));
 	if (!s)
@@ -291,6 +293,9 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	r = s->path ? open_top(s, mode) : fail(ENOMEM, "out of memory");
 	if (r == 0)
 		r = mode == STORE_READ ? open_parts(s) : begin_writing(s);
+	/* A writer was stopped before it had made all parts, so nothing can be there. */
+	if (r == -ENOENT && s->dir >= 0 && mode == STORE_READ)
+		r = fail(ENODATA, "the store '%s' has never been finished; it is empty", s->path);
 	if (r < 0) {
 		store_close(s);
 		return r;
@@ -334,7 +339,8 @@ static int sweep_entry(struct store *s, const char *name, bool alone)
 		file_unlock_remove(s->tmp, name, lock);
 		return r;
 	}
-	if (!alone || snprintf(lock_name, sizeof(lock_name), "%s.lock", name) >= (int)sizeof(lock_name))
+	if (!alone ||
+		snprintf(lock_name, sizeof(lock_name), "%s.lock", name) >= (int)sizeof(lock_name))
 		return 0;
 	/* One that has a lock is judged by it. */
 	return faccessat(s->tmp, lock_name, F_OK, 0) == 0 ? 0 : path_remove_tree(s->tmp, name);
@@ -640,8 +646,9 @@ int store_lease(struct store *s, const char *kind, const char *object, int64_t *
 		r = proc_identify(&self, 0);
 	if (r < 0)
 		return r;
-	r = db_exec(s->run_db, "INSERT INTO lease(kind,object,pid,start,pidns,mono)VALUES(?,?,?,?,?,?)",
-		"ssiiii", kind, object, (int64_t)self.pid, (int64_t)self.start, (int64_t)self.pidns,
+	r = db_exec(s->run_db,
+		"INSERT INTO lease(kind,object,pid,start,pidns,mono)VALUES(?,?,?,?,?,?)", "ssiiii",
+		kind, object, (int64_t)self.pid, (int64_t)self.start, (int64_t)self.pidns,
 		time_mono());
 	if (r == 0)
 		r = db_get_int(s->run_db, id, "SELECT last_insert_rowid()", "");
@@ -655,7 +662,8 @@ void store_unlease(struct store *s, int64_t id)
 		(void)db_exec(s->run_db, "DELETE FROM lease WHERE id=?", "i", id);
 }
 
-int store_leases(struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx)
+int store_leases(
+	struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx)
 {
 	auto_query struct db_query q = { 0 };
 	struct proc_id self;
@@ -665,7 +673,8 @@ int store_leases(struct store *s, const char *kind, int (*each)(void *ctx, const
 	if (r == 0)
 		r = proc_identify(&self, 0);
 	if (r == 0)
-		r = db_query(s->run_db, &q, "SELECT pid,start,pidns,id,object FROM lease WHERE kind=?", "s", kind);
+		r = db_query(s->run_db, &q,
+			"SELECT pid,start,pidns,id,object FROM lease WHERE kind=?", "s", kind);
 	if (r < 0)
 		return r;
 	while ((r = db_step(&q)) > 0) {

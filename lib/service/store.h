@@ -17,9 +17,9 @@
 struct db;
 
 struct store {
-	char *path;     /* absolute */
-	int dir;        /* of the store */
-	int blobs;      /* blobs/sha256 */
+	char *path; /* absolute */
+	int dir;    /* of the store */
+	int blobs;  /* blobs/sha256 */
 	int refs, layers, tmp;
 	int lock;       /* db.lock, shared; -1 when opened for reading */
 	int run;        /* run directory; -1 until store_run */
@@ -32,8 +32,8 @@ enum store_mode { STORE_READ, STORE_WRITE };
 
 /* Open the store at PATH (NULL: QBOX_STORE, else /var/lib/qbox, or without root below XDG_DATA_HOME).
  * STORE_WRITE makes what is missing, takes db.lock shared and sweeps tmp/; -EROFS on a read-only file
- * system. STORE_READ of an absent store: -ENOENT (an empty list, not an error, for ls). Refused: another
- * owner, or group or others may write (-EPERM with the cure); a directory of other things. */
+ * system. STORE_READ of an absent store: -ENOENT (an empty list, not an error, for ls); of one whose
+ * making was cut short: -ENODATA, nothing is in it. Refused: another owner, or group or others may write (-EPERM with the cure); a directory of other things. */
 int store_open(struct store **out, const char *path, enum store_mode mode);
 void store_close(struct store *s);
 
@@ -83,6 +83,7 @@ void store_unlease(struct store *s, int64_t id);
 /* Call EACH for the object of every lease of KIND whose holder lives; those of dead processes are removed. A
  * holder in another pid namespace counts as alive: nobody can tell. A result other than 0 ends the walk and is
  * returned. */
-int store_leases(struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx);
+int store_leases(
+	struct store *s, const char *kind, int (*each)(void *ctx, const char *object), void *ctx);
 
 #endif

@@ -11,6 +11,7 @@
 #include <bearssl.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "base/buf.h"
 #include "base/fail.h"
@@ -20,12 +21,12 @@
 #include "service/sock.h"
 #include "service/trust.h"
 
-#define CERTIFICATES_MAX 8
-#define ANCHORS_MAX 16
-#define MIN_RSA_BYTES 256
-#define HANDSHAKE_SECONDS 15
-#define STALL_SECONDS 30
-#define DAYS_TO_1970 719528
+#define CERTIFICATES_MAX        8
+#define ANCHORS_MAX             16
+#define MIN_RSA_BYTES           256
+#define HANDSHAKE_SECONDS       15
+#define STALL_SECONDS           30
+#define DAYS_TO_1970            719528
 #define ALERT_UNRECOGNIZED_NAME 112 /* RFC 6066, not in the library's header */
 
 /* A CA certificate in the library's form. */
@@ -45,9 +46,9 @@ struct chain {
 	struct der_certificate facts[CERTIFICATES_MAX];
 	size_t count;
 	bool too_much;
-	bool explained;            /* the text is recorded already */
-	bool constrained_anchor;   /* a CA that would fit has name constraints */
-	int64_t now;               /* seconds since 1970, what the chain was judged by */
+	bool explained;          /* the text is recorded already */
+	bool constrained_anchor; /* a CA that would fit has name constraints */
+	int64_t now;             /* seconds since 1970, what the chain was judged by */
 	br_x509_trust_anchor anchors[ANCHORS_MAX];
 	struct anchor storage[ANCHORS_MAX];
 	size_t anchor_count;
@@ -159,7 +160,7 @@ static void add_anchor(struct chain *c, const struct trust_item *item)
 	ta->flags = br_x509_decoder_isCA(&decoder) ? BR_X509_TA_CA : 0;
 	if (key->key_type == BR_KEYTYPE_RSA)
 		good = copy_key(a, &used, &ta->pkey.key.rsa.n, key->key.rsa.nlen) &&
-		       copy_key(a, &used, &ta->pkey.key.rsa.e, key->key.rsa.elen);
+			copy_key(a, &used, &ta->pkey.key.rsa.e, key->key.rsa.elen);
 	else
 		good = copy_key(a, &used, &ta->pkey.key.ec.q, key->key.ec.qlen);
 	if (good)
@@ -215,7 +216,8 @@ static unsigned run_library(struct chain *c)
 	br_x509_minimal_set_hash(m, br_sha384_ID, &br_sha384_vtable);
 	br_x509_minimal_set_hash(m, br_sha512_ID, &br_sha512_vtable);
 	br_x509_minimal_set_minrsa(m, MIN_RSA_BYTES);
-	br_x509_minimal_set_time(m, (uint32_t)(c->now / 86400 + DAYS_TO_1970), (uint32_t)(c->now % 86400));
+	br_x509_minimal_set_time(
+		m, (uint32_t)(c->now / 86400 + DAYS_TO_1970), (uint32_t)(c->now % 86400));
 	m->vtable->start_chain(&m->vtable, c->url->literal ? NULL : c->url->host);
 	for (size_t i = 0; i < c->count; der += c->lens[i++]) {
 		m->vtable->start_cert(&m->vtable, (uint32_t)c->lens[i]);
@@ -234,7 +236,7 @@ static bool names_host(const struct chain *c)
 	if (!c->url->literal)
 		return der_has_name(leaf, c->lens[0], c->url->host);
 	return resolver_parse_address(&a, c->url->host) &&
-	       der_has_address(leaf, c->lens[0], a.bytes, a.family == 4 ? 4 : 16);
+		der_has_address(leaf, c->lens[0], a.bytes, a.family == 4 ? 4 : 16);
 }
 
 static unsigned end_chain(const br_x509_class **ctx)
@@ -243,12 +245,15 @@ static unsigned end_chain(const br_x509_class **ctx)
 	unsigned err;
 
 	if (c->too_much || c->der.failed || !c->count)
-		return refuse(c, "comes in a chain that is empty, of more than 8, or over 16 KiB each");
+		return refuse(
+			c, "comes in a chain that is empty, of more than 8, or over 16 KiB each");
 	if (!read_facts(c))
-		return refuse(c, "or of an issuer is not a well-formed X.509 version 3 certificate");
+		return refuse(
+			c, "or of an issuer is not a well-formed X.509 version 3 certificate");
 	for (size_t i = 0; i < c->count; i++)
 		if (c->facts[i].name_constraints)
-			return refuse(c, "comes in a chain with name constraints, which are not supported");
+			return refuse(c,
+				"comes in a chain with name constraints, which are not supported");
 	err = run_library(c);
 	if (err)
 		return err;
@@ -293,9 +298,9 @@ static int fail_dates(const struct chain *c)
 	time_format(from, sizeof(from), f->not_before * NS_PER_S);
 	time_format(to, sizeof(to), f->not_after * NS_PER_S);
 	time_format(now, sizeof(now), c->now * NS_PER_S);
-	fail(EPROTO, "the certificate of '%s'%s %s: valid from %s to %s, now it is %s", c->url->host,
-	     f == c->facts ? "" : " has an issuer whose certificate",
-	     c->now < f->not_before ? "is not valid yet" : "has expired", from, to, now);
+	fail(EPROTO, "the certificate of '%s'%s %s: valid from %s to %s, now it is %s",
+		c->url->host, f == c->facts ? "" : " has an issuer whose certificate",
+		c->now < f->not_before ? "is not valid yet" : "has expired", from, to, now);
 	return fail_hint(-EPROTO, "check this machine's clock");
 }
 
@@ -307,20 +312,21 @@ static int fail_unknown(const struct chain *c)
 
 	if (c->constrained_anchor)
 		return fail(EPROTO, "the CA of '%s' has name constraints, which are not supported",
-			    c->url->host);
+			c->url->host);
 	if (last->issuer_len == last->subject_len &&
-	    memcmp(last->issuer, last->subject, last->issuer_len) == 0)
+		memcmp(last->issuer, last->subject, last->issuer_len) == 0)
 		why = c->count == 1 ? "it is self-signed" : "the chain ends at a root of its own";
 	if (c->set->place)
 		fail(EPROTO,
-		     "the certificate of '%s' is of an unknown authority (%s): '%s' has %zu others, %zu "
-		     "that cannot be used",
-		     c->url->host, why, c->set->place, c->set->count, c->set->skipped);
+			"the certificate of '%s' is of an unknown authority (%s): '%s' has %zu others, %zu "
+			"that cannot be used",
+			c->url->host, why, c->set->place, c->set->count, c->set->skipped);
 	else
-		fail(EPROTO, "the certificate of '%s' cannot be judged: no CA certificates are there",
-		     c->url->host);
+		fail(EPROTO,
+			"the certificate of '%s' cannot be judged: no CA certificates are there",
+			c->url->host);
 	return fail_hint(-EPROTO, "name its CA with --cacert, or put it into certs.d/%s/ca.crt",
-			 c->url->host);
+		c->url->host);
 }
 
 /* Error numbers of the library that somebody can do something about. */
@@ -330,12 +336,14 @@ static const struct {
 } texts[] = {
 	{ BR_ERR_X509_BAD_SERVER_NAME, "its certificate is for another host" },
 	{ BR_ERR_X509_CRITICAL_EXTENSION,
-	  "its certificate has a critical extension that is not supported" },
+		"its certificate has a critical extension that is not supported" },
 	{ BR_ERR_X509_NOT_CA, "an issuer of its certificate is no CA" },
-	{ BR_ERR_X509_FORBIDDEN_KEY_USAGE, "a key of its certificate chain may not be used for that" },
-	{ BR_ERR_X509_WEAK_PUBLIC_KEY, "its certificate chain has an RSA key of less than 2,048 bits" },
+	{ BR_ERR_X509_FORBIDDEN_KEY_USAGE,
+		"a key of its certificate chain may not be used for that" },
+	{ BR_ERR_X509_WEAK_PUBLIC_KEY,
+		"its certificate chain has an RSA key of less than 2,048 bits" },
 	{ BR_ERR_X509_UNSUPPORTED,
-	  "its certificate chain has a key or signature (SHA-1, RSASSA-PSS) that is not supported" },
+		"its certificate chain has a key or signature (SHA-1, RSASSA-PSS) that is not supported" },
 	{ BR_ERR_X509_LIMIT_EXCEEDED, "its certificate chain has a key of more than 4,096 bits" },
 	{ BR_ERR_X509_BAD_SIGNATURE, "a signature in its certificate chain is wrong" },
 	{ BR_ERR_X509_DN_MISMATCH, "its certificate chain is not in order" },
@@ -343,9 +351,9 @@ static const struct {
 	{ BR_ERR_BAD_VERSION, "it does not speak TLS" },
 	{ BR_ERR_UNKNOWN_TYPE, "it does not speak TLS" },
 	{ BR_ERR_RECV_FATAL_ALERT + BR_ALERT_HANDSHAKE_FAILURE,
-	  "no common cipher suite (here: TLS 1.2, ECDHE, AES-GCM or ChaCha20-Poly1305)" },
+		"no common cipher suite (here: TLS 1.2, ECDHE, AES-GCM or ChaCha20-Poly1305)" },
 	{ BR_ERR_RECV_FATAL_ALERT + BR_ALERT_PROTOCOL_VERSION,
-	  "it needs TLS 1.3 or is too old; here is TLS 1.2" },
+		"it needs TLS 1.3 or is too old; here is TLS 1.2" },
 	{ BR_ERR_RECV_FATAL_ALERT + ALERT_UNRECOGNIZED_NAME, "it does not know that name" },
 };
 
@@ -490,12 +498,17 @@ static void set_up(struct tls *t, struct chain *c)
 static int handshake(struct tls *t, const struct url *u)
 {
 	int64_t deadline = sock_deadline(HANDSHAKE_SECONDS);
+	unsigned char seed[32];
 	int r;
 
+	/* The library has no seeder of its own here: a confined process opens no devices. */
+	if (getrandom(seed, sizeof(seed), 0) != sizeof(seed))
+		return fail_errno("TLS: no random numbers");
+	br_ssl_engine_inject_entropy(&t->client.eng, seed, sizeof(seed));
+	explicit_bzero(seed, sizeof(seed));
 	/* An address is no server name indication; the chain knows the host by the URL. */
-	if (!br_prng_seeder_system(NULL) ||
-	    !br_ssl_client_reset(&t->client, u->literal ? NULL : u->host, 0))
-		return fail(EPROTO, "TLS: no random numbers, or a bad host name '%s'", u->host);
+	if (!br_ssl_client_reset(&t->client, u->literal ? NULL : u->host, 0))
+		return fail(EPROTO, "TLS: bad host name '%s'", u->host);
 	r = run(t, BR_SSL_SENDAPP, deadline);
 	return r == 0 ? fail(EPROTO, "'%s' closed during the TLS handshake", t->host) : r;
 }

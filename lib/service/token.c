@@ -11,9 +11,9 @@
 #include "base/time.h"
 #include "service/http.h"
 
-#define REPLY_MAX (64u << 10)
+#define REPLY_MAX       (64u << 10)
 #define DEFAULT_SECONDS 60
-#define DAY 86400
+#define DAY             86400
 
 /* Token servers that belong to a registry of another domain. */
 static const struct {
@@ -35,12 +35,13 @@ bool token_may_ask(const struct url *realm, const struct url *registry)
 	return realm->https || (!registry->https && strcmp(realm->host, registry->host) == 0);
 }
 
-bool token_may_connect(const struct url *realm, const struct token_options *o,
-		       const struct dns_address *a)
+bool token_may_connect(
+	const struct url *realm, const struct token_options *o, const struct dns_address *a)
 {
 	if (strcmp(realm->host, o->registry->host) == 0)
 		return true;
-	return !resolver_is_local_service(a) && (!resolver_is_loopback(a) || o->registry_is_loopback);
+	return !resolver_is_local_service(a) &&
+		(!resolver_is_loopback(a) || o->registry_is_loopback);
 }
 
 /* Is A the name B or below it? B has at least two labels, so that no top-level domain counts. */
@@ -49,7 +50,7 @@ static bool is_below(const char *a, const char *b)
 	size_t a_len = strlen(a), b_len = strlen(b);
 
 	return strchr(b, '.') && a_len > b_len && a[a_len - b_len - 1] == '.' &&
-	       strcmp(a + a_len - b_len, b) == 0;
+		strcmp(a + a_len - b_len, b) == 0;
 }
 
 /* The part of HOST that somebody registered: two labels, three where the second is of a kind that
@@ -86,8 +87,8 @@ bool token_may_send_secret(const struct url *realm, const struct url *registry)
 }
 
 /* Resolve the realm's host and drop the addresses that are not allowed. */
-static int find_realm(const struct url *realm, const struct token_options *o,
-		      struct resolver_addresses *out)
+static int find_realm(
+	const struct url *realm, const struct token_options *o, struct resolver_addresses *out)
 {
 	size_t kept = 0;
 	int r = resolver_lookup(o->resolver, realm->host, out);
@@ -98,12 +99,13 @@ static int find_realm(const struct url *realm, const struct token_options *o,
 		if (token_may_connect(realm, o, &out->items[i]))
 			out->items[kept++] = out->items[i];
 	out->count = kept;
-	return kept ? 0 : fail(EACCES, "the address of '%s' is not allowed for tokens", realm->host);
+	return kept ? 0
+		    : fail(EACCES, "the address of '%s' is not allowed for tokens", realm->host);
 }
 
 /* "service=...&scope=..." of the request, percent-encoded. */
-static void format_query(struct buf *out, const struct token_options *o,
-			 const struct httpmsg_challenge *c)
+static void format_query(
+	struct buf *out, const struct token_options *o, const struct httpmsg_challenge *c)
 {
 	if (*c->service) {
 		buf_puts(out, "service=");
@@ -118,7 +120,7 @@ static void format_query(struct buf *out, const struct token_options *o,
 
 /* GET with the password if it may go there; POST with the identity token if that is what we have. */
 static int ask(struct http *h, const struct url *realm, const struct token_options *o,
-	       const struct httpmsg_challenge *c)
+	const struct httpmsg_challenge *c)
 {
 	auto_buf struct buf target = { 0 }, headers = { 0 }, body = { 0 };
 	struct http_request q = { .method = "GET" };
@@ -143,8 +145,8 @@ static int ask(struct http *h, const struct url *realm, const struct token_optio
 	}
 	q.target = buf_str(&target);
 	q.headers = buf_str(&headers);
-	r = target.failed || headers.failed || body.failed ? fail(ENOMEM, "out of memory") :
-							     http_exchange(h, &q);
+	r = target.failed || headers.failed || body.failed ? fail(ENOMEM, "out of memory")
+							   : http_exchange(h, &q);
 	auth_wipe(&headers);
 	auth_wipe(&body);
 	return r;
@@ -223,11 +225,12 @@ int token_get(struct token *out, const struct token_options *o, const struct htt
 	if (r < 0)
 		return fail_wrap(-EACCES, "the registry names a bad token server");
 	if (!token_may_ask(&realm, o->registry))
-		return fail(EACCES, "the registry names a token server that is not https: '%s'", c->realm);
+		return fail(EACCES, "the registry names a token server that is not https: '%s'",
+			c->realm);
 	if (o->auth && (o->auth->password || o->auth->identity_token) &&
-	    !token_may_send_secret(&realm, o->registry))
+		!token_may_send_secret(&realm, o->registry))
 		log_note("the token server '%s' is none of '%s': it gets no password", realm.host,
-			 o->registry->host);
+			o->registry->host);
 	r = find_realm(&realm, o, &addresses);
 	if (r == 0)
 		r = http_open(&h, &realm, &addresses, o->trust);

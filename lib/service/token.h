@@ -40,8 +40,8 @@ bool token_may_ask(const struct url *realm, const struct url *registry);
 
 /* May the token server be at the address A? Not link-local or unspecified, and loopback only if the
  * registry is there too; the registry's own host may be anywhere. */
-bool token_may_connect(const struct url *realm, const struct token_options *o,
-		       const struct dns_address *a);
+bool token_may_connect(
+	const struct url *realm, const struct token_options *o, const struct dns_address *a);
 
 /* May the secrets for REGISTRY go to REALM? To the same host, a host above or below it, or one that
  * has the same registrable domain; the public hub's is in a table. */

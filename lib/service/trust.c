@@ -57,8 +57,8 @@ static int decode(const char *text, size_t len, uint8_t *der, size_t *der_len)
 }
 
 /* Append one certificate; the room in items doubles at each power of two. */
-static int add_item(struct trust_set *set, const struct der_certificate *c, const uint8_t *der,
-		    size_t len)
+static int add_item(
+	struct trust_set *set, const struct der_certificate *c, const uint8_t *der, size_t len)
 {
 	struct trust_item *items;
 
@@ -98,7 +98,7 @@ int trust_add_pem(struct trust_set *set, const char *text, size_t len, int64_t n
 			break;
 		}
 		if (decode(at, (size_t)(last - at), der, &der_len) < 0 ||
-		    der_parse(&c, der, der_len) < 0 || c.not_after < now) {
+			der_parse(&c, der, der_len) < 0 || c.not_after < now) {
 			set->skipped++; /* why, nobody asks: the count is told when no anchor is found */
 		} else {
 			r = add_item(set, &c, der, der_len);
@@ -133,7 +133,8 @@ static int load_file(struct trust_set *set, const char *path, int64_t now)
 /* certs.d/HOST/ca.crt of us and of the known engines. 0 also if there is none. */
 static int load_registry(struct tls_trust *t, const struct tls_trust_options *o, int64_t now)
 {
-	const char *dirs[] = { o->config ? o->config : "/etc/qbox", "/etc/containers", "/etc/docker" };
+	const char *dirs[] = { o->config ? o->config : "/etc/qbox", "/etc/containers",
+		"/etc/docker" };
 	char path[4096];
 	int r;
 
@@ -164,7 +165,7 @@ static int load_system(struct trust_set *set, int64_t now)
 			worst = r; /* its text is replaced below: no file was good, and all are named */
 	}
 	fail(-worst, "no CA certificates found: looked for %s %s %s %s %s", bundles[0], bundles[1],
-	     bundles[2], bundles[3], bundles[4]);
+		bundles[2], bundles[3], bundles[4]);
 	return fail_hint(worst, "install ca-certificates, or name a file with --cacert");
 }
 
@@ -201,11 +202,12 @@ int tls_trust_load(struct tls_trust **out, const struct tls_trust_options *optio
 	if (time_now() / NS_PER_S < t->floor) {
 		time_format(clock, sizeof(clock), time_now());
 		time_format(floor, sizeof(floor), t->floor * NS_PER_S);
-		log_note("the clock says %s, which is too early: certificates are judged as of %s", clock,
-			 floor);
+		log_note("the clock says %s, which is too early: certificates are judged as of %s",
+			clock, floor);
 	}
 	if (options->registry &&
-	    !url_parse_authority(t->host, &literal, &t->port, options->registry, strlen(options->registry)))
+		!url_parse_authority(
+			t->host, &literal, &t->port, options->registry, strlen(options->registry)))
 		r = fail(EINVAL, "'%s' is not a registry", options->registry);
 	else
 		r = load_all(t, options);
@@ -241,14 +243,15 @@ const struct trust_set *trust_for(const struct tls_trust *t, const struct url *u
 	return &t->general;
 }
 
-const struct trust_item *trust_find(const struct trust_set *set, size_t *at, const uint8_t *name,
-				    size_t len)
+const struct trust_item *trust_find(
+	const struct trust_set *set, size_t *at, const uint8_t *name, size_t len)
 {
 	const struct trust_item *item;
 
 	while (*at < set->count) {
 		item = &set->items[(*at)++];
-		if (item->subject_len == len && memcmp(set->der.data + item->subject, name, len) == 0)
+		if (item->subject_len == len &&
+			memcmp(set->der.data + item->subject, name, len) == 0)
 			return item;
 	}
 	return NULL;

@@ -21,7 +21,7 @@ struct tls_trust_options {
 	const char *config;   /* configuration directory that may hold certs.d/; NULL: /etc/qbox */
 	const char *registry; /* "host[:port]" (ref_registry): its certs.d/HOST/ca.crt replaces the
 				 others for it; NULL */
-	int64_t floor;        /* the clock is known to be wrong below this (seconds since 1970); 0 */
+	int64_t floor; /* the clock is known to be wrong below this (seconds since 1970); 0 */
 };
 
 /* Read the CA certificates into memory: the only part of this module that opens files, so it comes
@@ -62,8 +62,8 @@ struct tls_trust {
 const struct trust_set *trust_for(const struct tls_trust *t, const struct url *u);
 
 /* The next item from *AT on whose subject is NAME (encoded); NULL if there is none. *AT goes behind. */
-const struct trust_item *trust_find(const struct trust_set *set, size_t *at, const uint8_t *name,
-				    size_t len);
+const struct trust_item *trust_find(
+	const struct trust_set *set, size_t *at, const uint8_t *name, size_t len);
 
 /* Add the PEM certificates of TEXT that are valid at NOW (seconds) to the set, count the others. */
 int trust_add_pem(struct trust_set *set, const char *text, size_t len, int64_t now);

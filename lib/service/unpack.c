@@ -115,6 +115,10 @@ static int on_entry(void *ctx, const struct tar_entry *e)
 	if (++u->entries > u->where.limits.entries)
 		return fail(EFBIG, "the layer has more than %" PRIu64 " entries",
 			u->where.limits.entries);
+	/* Said now, not after gigabytes of it, or by a stream that ends before. */
+	if (e->size > u->where.limits.bytes)
+		return fail(EFBIG, "'%s' has the size %" PRIu64 ", more than a layer may have",
+			e->name, e->size);
 	if (e->sparse) {
 		for (i = 0; i < e->sparse_count; i++)
 			stored += e->sparse[i].len;

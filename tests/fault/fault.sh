@@ -128,7 +128,8 @@ disk_make()
 	FAULT_DISK=$SCRATCH/disk
 	mkdir -p "$FAULT_DISK"
 	rm -f "$SCRATCH/ext4"
-	truncate -s "$1M" "$SCRATCH/ext4" && mke2fs -q -F -t ext4 -J size=4 "$SCRATCH/ext4"
+	truncate -s "$1M" "$SCRATCH/ext4" &&
+		mke2fs -q -F -t ext4 -b 1024 -J size="$([ "$1" -ge 16 ] && echo 4 || echo 1)" "$SCRATCH/ext4"
 }
 
 disk_mount()
@@ -142,7 +143,7 @@ full_or_done()
 	fault_pull >"$SCRATCH/out" 2>"$SCRATCH/err"
 	case $? in
 	0) sound && return ;;
-	1) grep -qi "no space\|space left\|not enough room\|disk full" "$SCRATCH/err" ;;
+	1) grep -qi "no space\|space left\|not enough room\|disk full\|disk is full" "$SCRATCH/err" ;;
 	*) false ;;
 	esac || wrong "status $?: $(cat "$SCRATCH/err")" || return
 	[ ! -d "$QBOX_STORE" ] || { whole && empty; } || return
@@ -169,7 +170,11 @@ power_cut()
 {
 	strike "$1" signal=KILL "$2"
 	[ "$3" = 0 ] || { echo x >"$FAULT_DISK/other" && sync "$FAULT_DISK/other"; }
-	python3 "$helpers/cut.py" "$FAULT_DISK" && umount "$FAULT_DISK" && disk_mount || return
+	python3 "$helpers/cut.py" "$FAULT_DISK" || return
+	# Children of what was killed hold it a moment longer, in mount namespaces of their own too.
+	until umount "$FAULT_DISK" 2>/dev/null; do sleep 0.02; done
+	while [ -n "$(losetup -j "$SCRATCH/ext4")" ]; do sleep 0.02; done
+	disk_mount || return
 	qimage ls | grep -q bystander || wrong "another image is gone" || return
 	recovers || wrong "power cut at call $2 of $1, sync $3: $(cat "$SCRATCH/err")"
 }

@@ -46,9 +46,10 @@ static void feed(struct result *out, const uint8_t *data, size_t size, size_t st
 static void compare(const struct result *a, const struct result *b)
 {
 	if (a->r != b->r || a->used != b->used || a->m.head_done != b->m.head_done ||
-	    a->m.status != b->m.status || a->m.body != b->m.body || a->m.complete != b->m.complete ||
-	    a->m.keep_alive != b->m.keep_alive || a->body.len != b->body.len ||
-	    (a->body.len && memcmp(a->body.data, b->body.data, a->body.len) != 0))
+		a->m.status != b->m.status || a->m.body != b->m.body ||
+		a->m.complete != b->m.complete || a->m.keep_alive != b->m.keep_alive ||
+		a->body.len != b->body.len ||
+		(a->body.len && memcmp(a->body.data, b->body.data, a->body.len) != 0))
 		abort();
 }
 
@@ -72,7 +73,8 @@ static void values(const struct httpmsg *m)
 		free(s);
 	}
 	s = httpmsg_header(m, "content-range", 0);
-	if (s && httpmsg_content_range(s, &first, &last, &total) == 0 && (first > last || last >= total))
+	if (s && httpmsg_content_range(s, &first, &last, &total) == 0 &&
+		(first > last || last >= total))
 		abort();
 	free(s);
 }

@@ -48,6 +48,8 @@ evil()
 
 evil_asked()
 {
-	tail --pid="$3" -n +1 -f "$EVIL_LOG" | grep -E --line-buffered -m "$2" "$1" >/dev/null
-	[ "$(grep -Ec "$1" "$EVIL_LOG")" -ge "$2" ] || { echo "no $2 requests of $1" >&2; return 1; }
+	until [ "$(grep -Ec "$1" "$EVIL_LOG")" -ge "$2" ]; do
+		kill -0 "$3" 2>/dev/null || { echo "no $2 requests of $1" >&2; return 1; }
+		sleep 0.02
+	done
 }

@@ -18,6 +18,7 @@ and the like inside. Nothing is checked: names, types and sizes can be anything.
     garbage TEXT                   these bytes after the (compressed) layer
     cut N                          take N bytes from the end of the (compressed) layer
     flip N                         change the byte at N of the (compressed) layer
+    rot N                          the same, after its digest was taken
     member                         begin a new gzip member here
     noend                          no end-of-archive blocks
     config KEY JSON                set KEY of the configuration ("config.Env" for a nested one)
@@ -32,6 +33,7 @@ A member takes more words:
     size=TEXT                      what stands in the size field, instead of the true size (octal text,
                                    or bytes for base 256); the content stays
     xattr:NAME=TEXT pax:KEY=TEXT   records of a PAX header; paxraw=TEXT: all of it as it is
+    paxfill:KEY=BYTES              a record of so many bytes
     gnu                            long names in GNU members instead of PAX records
     sum=TEXT                       what stands in the checksum field
 """
@@ -106,6 +108,8 @@ class Member:
             setattr(self, key, value)
         elif key.startswith("xattr:"):
             self.pax.append(pax_record(b"SCHILY.xattr." + key[6:].encode(), value))
+        elif key.startswith("paxfill:"):
+            self.pax.append(pax_record(key[8:].encode(), b"x" * int(value)))
         elif key.startswith("pax:"):
             self.pax.append(pax_record(key[4:].encode(), value))
         elif key == "paxraw":
@@ -152,12 +156,19 @@ class Member:
         return out + self.header(self.flag, self.name, self.link, size, magic) + pad(self.content)
 
 
+def flipped(data, position):
+    if position is None:
+        return data
+    position %= len(data)
+    return data[:position] + bytes([data[position] ^ 1]) + data[position + 1:]
+
+
 class Layer:
     """The pieces of one layer's tar stream, and what is done to it after compression."""
 
     def __init__(self, compress=True):
         self.compress, self.members, self.end = compress, [[]], bytes(2 * BLOCK)
-        self.after, self.cut, self.flip = b"", 0, None
+        self.after, self.cut, self.flip, self.rot = b"", 0, None, None
 
     def add(self, data):
         self.members[-1].append(data)
@@ -170,10 +181,7 @@ class Layer:
         pieces[-1] += self.end
         data = b"".join(gzip.compress(p, 6, mtime=0) if self.compress else p for p in pieces)
         data = data[:len(data) - self.cut]
-        if self.flip is not None:
-            position = self.flip % len(data)
-            data = data[:position] + bytes([data[position] ^ 1]) + data[position + 1:]
-        return data + self.after
+        return flipped(data, self.flip) + self.after
 
     def media_type(self):
         return "application/vnd.oci.image.layer.v1.tar" + ("+gzip" if self.compress else "")
@@ -262,7 +270,7 @@ def parse(lines):
             image.layer().add(unescape(rest[0]))
         elif verb == "garbage":
             image.layer().after = unescape(rest[0])
-        elif verb in ("cut", "flip"):
+        elif verb in ("cut", "flip", "rot"):
             setattr(image.layer(), verb, int(rest[0]))
         elif verb == "member":
             image.layer().members.append([])
@@ -282,8 +290,9 @@ def write(path, data):
 def write_oci(place, image):
     directory, _, tag = place.partition(":")
     manifest, blobs = image.manifest()
+    rot = {layer.blob(): layer.rot for layer in image.layers}
     for blob in [manifest, *blobs]:
-        write(f"{directory}/blobs/sha256/{sha256(blob)[7:]}", blob)
+        write(f"{directory}/blobs/sha256/{sha256(blob)[7:]}", flipped(blob, rot.get(blob)))
     write(f"{directory}/oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
     entry = descriptor(MANIFEST, manifest)
     entry["annotations"] = {"org.opencontainers.image.ref.name": tag or "latest"}

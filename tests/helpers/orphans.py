@@ -10,15 +10,27 @@ import sys
 
 
 def descendants(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
-        for child in map(int, f.read().split()):
-            yield child
-            yield from descendants(child)
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as f:
+            children = [int(child) for child in f.read().split()]
+    except FileNotFoundError:  # one that came to its end by itself
+        return
+    for child in children:
+        yield child
+        yield from descendants(child)
+
+
+def handles_of(pids):
+    for pid in pids:
+        try:
+            yield pid, os.pidfd_open(pid)
+        except ProcessLookupError:
+            pass
 
 
 def main():
     pid, number = map(int, sys.argv[1:])
-    handles = {p: os.pidfd_open(p) for p in descendants(pid)}
+    handles = dict(handles_of(descendants(pid)))
     os.kill(pid, number)
     alive = []
     for process, handle in handles.items():

@@ -68,7 +68,8 @@ static void check_put(struct store *s)
 
 	unit_case("a link or a directory in its place is no blob");
 	CHECK(blob_remove(s, &d) == 0 && !blob_exists(s, &d));
-	CHECK(symlinkat("/etc/passwd", s->blobs, name) == 0 && !blob_exists(s, &d) && blob_open(s, &d) < 0);
+	CHECK(symlinkat("/etc/passwd", s->blobs, name) == 0 && !blob_exists(s, &d) &&
+		blob_open(s, &d) < 0);
 	CHECK(blob_remove(s, &d) == 0);
 }
 
@@ -103,7 +104,8 @@ static void check_deleting(struct store *s)
 	unit_case("who asks for a blob that is being removed waits for the answer");
 	CHECK(blob_put(s, "going", 5, &d) == 0 && store_db(s) == 0);
 	digest_format(text, &d);
-	CHECK(db_exec(s->db, "INSERT OR REPLACE INTO blob VALUES(?,5,'',NULL,'deleting',0)", "s", text) == 0);
+	CHECK(db_exec(s->db, "INSERT OR REPLACE INTO blob VALUES(?,5,'',NULL,'deleting',0)", "s",
+		      text) == 0);
 	lock = store_lock_index(s);
 	pid_t pid = fork();
 

@@ -19,8 +19,9 @@ static const struct db_kind kind = {
 	.version = 2,
 	.durable = true,
 	.check = true,
-	.schema = "CREATE TABLE a(k TEXT PRIMARY KEY,v INTEGER NOT NULL CHECK(v>=0))STRICT,WITHOUT ROWID;"
-		  "CREATE TABLE b(id INTEGER PRIMARY KEY,a TEXT NOT NULL REFERENCES a(k))STRICT",
+	.schema =
+		"CREATE TABLE a(k TEXT PRIMARY KEY,v INTEGER NOT NULL CHECK(v>=0))STRICT,WITHOUT ROWID;"
+		"CREATE TABLE b(id INTEGER PRIMARY KEY,a TEXT NOT NULL REFERENCES a(k))STRICT",
 };
 
 static void remove_files(void)
@@ -66,9 +67,11 @@ static void check_use(void)
 	CHECK(db_int(&q, 1) == (int64_t)1 << 40);
 	CHECK(db_step(&q) == 0);
 	db_query_end(&q);
-	CHECK(db_get_int(db, &n, "SELECT v FROM a WHERE k=?", "s", "it's") == 1 && n == (int64_t)1 << 40);
+	CHECK(db_get_int(db, &n, "SELECT v FROM a WHERE k=?", "s", "it's") == 1 &&
+		n == (int64_t)1 << 40);
 	CHECK(db_get_int(db, &n, "SELECT v FROM a WHERE k=?", "s", "none") == 0);
-	CHECK(db_get_int(db, &n, "SELECT count(*) FROM a WHERE ? IS NULL", "s", NULL) == 1 && n == 2);
+	CHECK(db_get_int(db, &n, "SELECT count(*) FROM a WHERE ? IS NULL", "s", NULL) == 1 &&
+		n == 2);
 
 	unit_case("constraints refuse");
 	CHECK(db_exec(db, "INSERT INTO a VALUES('it''s',1)", "") == -EEXIST);
@@ -170,8 +173,10 @@ static void check_noise(void)
 			for (i = 0; i < 300; i++) {
 				char key[40];
 
-				snprintf(key, sizeof(key), "key %u %.*s", i, (int)(i % 20), "----------------------");
-				CHECK(db_exec(db, "INSERT INTO a VALUES(?,?)", "si", key, (int64_t)i) == 0);
+				snprintf(key, sizeof(key), "key %u %.*s", i, (int)(i % 20),
+					"----------------------");
+				CHECK(db_exec(db, "INSERT INTO a VALUES(?,?)", "si", key,
+					      (int64_t)i) == 0);
 			}
 			CHECK(db_commit(db) == 0);
 			(void)db_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", "");
@@ -231,8 +236,9 @@ static void check_two(void)
 				_exit(1);
 			for (k = 0; k < ROWS; k++) {
 				snprintf(key, sizeof(key), "%d-%d", i, k);
-				if (db_begin(db) < 0 || db_exec(db, "INSERT INTO a VALUES(?,0)", "s", key) < 0 ||
-				    db_commit(db) < 0)
+				if (db_begin(db) < 0 ||
+					db_exec(db, "INSERT INTO a VALUES(?,0)", "s", key) < 0 ||
+					db_commit(db) < 0)
 					_exit(2);
 			}
 			_exit(0);

@@ -37,7 +37,8 @@ static int parse(void)
 static void queries(void)
 {
 	char name[300];
-	static const char *const bad[] = { "", ".", "a..b", ".a", "a.", "a b", "a/b", "\xc3\xa4.test", "a\n" };
+	static const char *const bad[] = { "", ".", "a..b", ".a", "a.", "a b", "a/b",
+		"\xc3\xa4.test", "a\n" };
 
 	unit_case("writes the bytes of RFC 1035");
 	start("Ab.c", DNS_TYPE_AAAA);
@@ -78,9 +79,11 @@ static void good(void)
 	unit_case("follows an alias that comes after its target");
 	start("a.test", DNS_TYPE_AAAA);
 	msg[7] = 3;
-	PUT("\1b\xc0\x0e\0\x1c\0\1\0\0\0\x3c\0\x10" "0123456789abcdef");
+	PUT("\1b\xc0\x0e\0\x1c\0\1\0\0\0\x3c\0\x10"
+	    "0123456789abcdef");
 	PUT("\xc0\x0c\0\5\0\1\0\0\0\x3c\0\4\1b\xc0\x0e");
-	PUT("\1c\xc0\x0e\0\x1c\0\1\0\0\0\x3c\0\x10" "xxxxxxxxxxxxxxxx");
+	PUT("\1c\xc0\x0e\0\x1c\0\1\0\0\0\x3c\0\x10"
+	    "xxxxxxxxxxxxxxxx");
 	CHECK(parse() == 0);
 	CHECK(got.count == 1 && got.addresses[0].family == 6);
 	CHECK(memcmp(got.addresses[0].bytes, "0123456789abcdef", 16) == 0);
@@ -161,7 +164,8 @@ static void hostile(void)
 	unit_case("the reserved label types are refused");
 	start("a.test", DNS_TYPE_A);
 	msg[7] = 1;
-	PUT("\x40" "a\0\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1");
+	PUT("\x40"
+	    "a\0\0\1\0\1\0\0\0\x3c\0\4\x7f\0\0\1");
 	CHECK(parse() == -EBADMSG);
 	unit_case("an address of another size is refused");
 	start("a.test", DNS_TYPE_A);

@@ -62,8 +62,8 @@ static void expect(const char *text, size_t len, bool no_body, const char *body,
 }
 
 #define GOOD(text, body) expect(text, sizeof(text) - 1, false, body, 0)
-#define BAD(text) expect(text, sizeof(text) - 1, false, NULL, 0)
-#define OK "HTTP/1.1 200 OK\r\n"
+#define BAD(text)        expect(text, sizeof(text) - 1, false, NULL, 0)
+#define OK               "HTTP/1.1 200 OK\r\n"
 
 static void framing(void)
 {
@@ -73,7 +73,8 @@ static void framing(void)
 	GOOD(OK "Content-Length: 0\r\n\r\n", "");
 	GOOD("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", "");
 	unit_case("what follows the body is left over");
-	expect(OK "Content-Length: 2\r\n\r\nhello", sizeof(OK "Content-Length: 2\r\n\r\nhello") - 1, false, "he", 3);
+	expect(OK "Content-Length: 2\r\n\r\nhello", sizeof(OK "Content-Length: 2\r\n\r\nhello") - 1,
+		false, "he", 3);
 	unit_case("a body that is cut short is refused");
 	BAD(OK "Content-Length: 6\r\n\r\nhello");
 	BAD(OK "Content-Length: 6\r\n");
@@ -82,8 +83,10 @@ static void framing(void)
 	GOOD(OK "\r\nhello", "hello");
 	GOOD("HTTP/1.0 200 OK\r\n\r\nhello", "hello");
 	unit_case("a chunked body");
-	GOOD(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=\"y\"\r\n, world!!!\r\n0\r\n\r\n", "hello, world!!!");
-	GOOD(OK "Transfer-Encoding: Chunked\r\n\r\n00000000000001\r\nx\r\n0000\r\nTrailer: 1\r\n\r\n", "x");
+	GOOD(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nA;x=\"y\"\r\n, world!!!\r\n0\r\n\r\n",
+		"hello, world!!!");
+	GOOD(OK "Transfer-Encoding: Chunked\r\n\r\n00000000000001\r\nx\r\n0000\r\nTrailer: 1\r\n\r\n",
+		"x");
 	unit_case("a chunked body that is cut short is refused");
 	BAD(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n");
 	BAD(OK "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n");
@@ -91,9 +94,12 @@ static void framing(void)
 	unit_case("no body where there can be none");
 	GOOD("HTTP/1.1 204 No Content\r\n\r\n", "");
 	GOOD("HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", "");
-	expect(OK "Content-Length: 5\r\n\r\n", sizeof(OK "Content-Length: 5\r\n\r\n") - 1, true, "", 0);
+	expect(OK "Content-Length: 5\r\n\r\n", sizeof(OK "Content-Length: 5\r\n\r\n") - 1, true, "",
+		0);
 	unit_case("interim responses are skipped");
-	GOOD("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" OK "Content-Length: 1\r\n\r\nx", "x");
+	GOOD("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" OK
+	     "Content-Length: 1\r\n\r\nx",
+		"x");
 }
 
 static void refused(void)
@@ -205,7 +211,8 @@ static bool keeps(const char *text)
 
 static void headers(void)
 {
-	static const char text[] = "HTTP/1.1 401 No\r\nContent-Length: 0\r\nX-A:\t one \r\nx-ab: no\r\nx-a: two\r\nX-E:\r\n\r\n";
+	static const char text[] =
+		"HTTP/1.1 401 No\r\nContent-Length: 0\r\nX-A:\t one \r\nx-ab: no\r\nx-a: two\r\nX-E:\r\n\r\n";
 	struct result r;
 	char *s;
 
@@ -231,10 +238,9 @@ static void headers(void)
 
 static void ranges(void)
 {
-	static const char *const bad[] = { "",		   "bytes 1-2",	     "bytes 2-1/5",  "bytes 1-5/5",
-					   "bytes */5",	   "bytes 1-2/*",    "bytes -1-2/5", "bytes 1-2/5 ",
-					   "items 1-2/5",  "bytes  1-2/5",   "bytes 1-2/99999999999999999999",
-					   "bytes a-2/5" };
+	static const char *const bad[] = { "", "bytes 1-2", "bytes 2-1/5", "bytes 1-5/5",
+		"bytes */5", "bytes 1-2/*", "bytes -1-2/5", "bytes 1-2/5 ", "items 1-2/5",
+		"bytes  1-2/5", "bytes 1-2/99999999999999999999", "bytes a-2/5" };
 	uint64_t first, last, total;
 
 	unit_case("reads Content-Range");
@@ -254,17 +260,18 @@ static void challenges(void)
 		{ "Basic realm=\"a b\"", "basic", "a b", "" },
 		{ "basic", "basic", "", "" },
 		{ "BEARER realm=\"https://a.test/t\",service=\"s\",scope=\"x y\"", "bearer",
-		  "https://a.test/t", "s" },
+			"https://a.test/t", "s" },
 		{ "Bearer realm = x , service=y", "bearer", "x", "y" },
 		{ "Basic realm=b, Bearer realm=\"t\", service=s", "bearer", "t", "s" },
 		{ "Bearer realm=t, service=s, Basic realm=b", "bearer", "t", "s" },
 		{ "Negotiate abc==, Basic realm=b", "basic", "b", "" },
-		{ "Digest realm=d, nonce=\"a,b\", Basic realm=\"q\\\"\\\\\"", "basic", "q\"\\", "" },
+		{ "Digest realm=d, nonce=\"a,b\", Basic realm=\"q\\\"\\\\\"", "basic", "q\"\\",
+			"" },
 		{ ", ,Basic realm=b,,", "basic", "b", "" },
 	};
-	static const char *const bad[] = { "Basic realm=\"a",	     "Basic realm=\"a\\", "Bearer realm=a realm=b",
-					   "Bearer realm=a,realm=b", "=",		  "Bearer service=s,realm=",
-					   "\"x\"",		     "Basic realm=\"\n\"", "Bearer realm=a\"b\"" };
+	static const char *const bad[] = { "Basic realm=\"a", "Basic realm=\"a\\",
+		"Bearer realm=a realm=b", "Bearer realm=a,realm=b", "=",
+		"Bearer service=s,realm=", "\"x\"", "Basic realm=\"\n\"", "Bearer realm=a\"b\"" };
 	static char longest[1100] = "Bearer realm=";
 	struct httpmsg_challenge c;
 

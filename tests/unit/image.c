@@ -90,31 +90,39 @@ static void make_layer(struct store *s, const char *text, char *out)
 }
 
 /* Config and manifest of an image with COUNT layers. */
-static void make_documents(char *const *layers, size_t count, const char *author, struct buf *config,
-			   struct buf *manifest)
+static void make_documents(char *const *layers, size_t count, const char *author,
+	struct buf *config, struct buf *manifest)
 {
 	char digest[DIGEST_TEXT];
 	struct digest d;
 	size_t i;
 
-	buf_printf(config, "{\"architecture\":\"amd64\",\"author\":\"%s\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":"
+	buf_printf(config,
+		"{\"architecture\":\"amd64\",\"author\":\"%s\",\"config\":{\"Cmd\":[\"sh\"],\"Env\":"
 		"[\"A=b\"]},\"created\":\"2026-01-02T03:04:05Z\",\"history\":[{\"created_by\":\"first \\u001b[1m\"}"
-		",{\"created_by\":\"none\",\"empty_layer\":true}],\"os\":\"linux\",\"rootfs\":{\"diff_ids\":[", author);
+		",{\"created_by\":\"none\",\"empty_layer\":true}],\"os\":\"linux\",\"rootfs\":{\"diff_ids\":[",
+		author);
 	for (i = 0; i < count; i++)
 		buf_printf(config, "%s\"sha256:%s\"", i ? "," : "", layers[i]);
 	buf_puts(config, "],\"type\":\"layers\"}}");
 	digest_of(&d, config->data, config->len);
 	digest_format(digest, &d);
-	buf_printf(manifest, "{\"schemaVersion\":2,\"mediaType\":\"" OCI_TYPE_MANIFEST "\",\"config\":{\"mediaType\":\""
-		OCI_TYPE_CONFIG "\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[", digest, config->len);
+	buf_printf(manifest,
+		"{\"schemaVersion\":2,\"mediaType\":\"" OCI_TYPE_MANIFEST
+		"\",\"config\":{\"mediaType\":\"" OCI_TYPE_CONFIG
+		"\",\"digest\":\"%s\",\"size\":%zu},\"layers\":[",
+		digest, config->len);
 	for (i = 0; i < count; i++) /* made up: compressed forms are not kept */
-		buf_printf(manifest, "%s{\"mediaType\":\"" OCI_TYPE_LAYER_GZIP "\",\"digest\":\"sha256:%s\",\"size\":9}",
+		buf_printf(manifest,
+			"%s{\"mediaType\":\"" OCI_TYPE_LAYER_GZIP
+			"\",\"digest\":\"sha256:%s\",\"size\":9}",
 			i ? "," : "", layers[i]);
 	buf_puts(manifest, "]}");
 }
 
 /* An image with one layer per word of TEXTS (NULL-terminated). */
-static int add_image(struct store *s, const char *name, const char *author, const char *const *texts)
+static int add_image(
+	struct store *s, const char *name, const char *author, const char *const *texts)
 {
 	auto_buf struct buf config = { 0 }, manifest = { 0 };
 	char names[8][DIGEST_TEXT], *layers[9] = { 0 };
@@ -193,10 +201,12 @@ static int find(struct store *s, const char *name, char *reference)
 
 static char said[8192];
 
-static void note_problem(void *ctx, enum imageverify_kind kind, const char *object, const char *text)
+static void note_problem(
+	void *ctx, enum imageverify_kind kind, const char *object, const char *text)
 {
 	(void)ctx;
-	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%d %s: %s\n", kind, object, text);
+	snprintf(said + strlen(said), sizeof(said) - strlen(said), "%d %s: %s\n", kind, object,
+		text);
 }
 
 /* Findings of verify; repair if REPAIR. */
@@ -283,7 +293,8 @@ static void check_add(void)
 
 	unit_case("rows and index.json mirror it");
 	CHECK(rows(s, "SELECT count(*) FROM layer WHERE state='ready'") == 2);
-	CHECK(rows(s, "SELECT count(*) FROM image_layer") == 2 && rows(s, "SELECT count(*) FROM tag") == 1);
+	CHECK(rows(s, "SELECT count(*) FROM image_layer") == 2 &&
+		rows(s, "SELECT count(*) FROM tag") == 1);
 	CHECK(rows(s, "SELECT count(*) FROM blob") == 2);
 	CHECK(verify(s, false) == 0);
 
@@ -299,7 +310,8 @@ static void check_add(void)
 static void check_refused(void)
 {
 	auto_buf struct buf config = { 0 }, manifest = { 0 };
-	char one[DIGEST_TEXT], two[DIGEST_TEXT], *layers[] = { one, NULL }, *wrong[] = { two, NULL };
+	char one[DIGEST_TEXT], two[DIGEST_TEXT], *layers[] = { one, NULL },
+						 *wrong[] = { two, NULL };
 	struct image_new n;
 	struct ref ref;
 	struct store *s;
@@ -310,7 +322,8 @@ static void check_refused(void)
 	make_layer(s, "two", two);
 	make_documents(layers, 1, "a", &config, &manifest);
 	CHECK(ref_parse(&ref, "x") == 0);
-	n = (struct image_new){ &ref, manifest.data, config.data, NULL, manifest.len, config.len, 0, wrong, 1 };
+	n = (struct image_new){ &ref, manifest.data, config.data, NULL, manifest.len, config.len, 0,
+		wrong, 1 };
 	CHECK(image_add(s, &n, NULL) == -EBADMSG);
 	n.layer_count = 0;
 	CHECK(image_add(s, &n, NULL) == -EBADMSG);
@@ -350,16 +363,19 @@ static void check_tag(void)
 	CHECK(find(s, id, reference) == 0);
 
 	unit_case("an id with two references goes only by force");
-	CHECK(remove_image(s, id, false) == -EEXIST && strstr(fail_text(), "localhost:5000/mine:1"));
+	CHECK(remove_image(s, id, false) == -EEXIST &&
+		strstr(fail_text(), "localhost:5000/mine:1"));
 	CHECK(count_names(s->refs) == 2);
 	CHECK(remove_image(s, "alpine", false) == 0);
 	CHECK_STR(said, "untagged docker.io/library/alpine:latest\n");
 	CHECK(count_names(s->layers) == 2 && count_names(s->blobs) == 2 && verify(s, false) == 0);
 	CHECK(ref_parse(&ref, "other") == 0 && image_tag(s, "localhost:5000/mine:1", &ref) == 0);
 	CHECK(remove_image(s, id, true) == 0);
-	CHECK(count_names(s->refs) == 0 && count_names(s->layers) == 0 && count_names(s->blobs) == 0);
-	CHECK(rows(s, "SELECT (SELECT count(*) FROM image)+(SELECT count(*) FROM layer)+(SELECT count(*) FROM tag)"
-		"+(SELECT count(*) FROM blob)+(SELECT count(*) FROM image_layer)") == 0);
+	CHECK(count_names(s->refs) == 0 && count_names(s->layers) == 0 &&
+		count_names(s->blobs) == 0);
+	CHECK(rows(s,
+		      "SELECT (SELECT count(*) FROM image)+(SELECT count(*) FROM layer)+(SELECT count(*) FROM tag)"
+		      "+(SELECT count(*) FROM blob)+(SELECT count(*) FROM image_layer)") == 0);
 	CHECK(remove_image(s, "other", false) == -ENOENT);
 	store_close(s);
 }
@@ -373,7 +389,8 @@ static void check_remove(void)
 	ADD(s, "a", "a", "base", "one");
 	ADD(s, "b", "b", "base", "two");
 	CHECK(remove_image(s, "a", false) == 0);
-	CHECK(count_names(s->layers) == 2 && count_names(s->blobs) == 2 && count_names(s->tmp) == 0);
+	CHECK(count_names(s->layers) == 2 && count_names(s->blobs) == 2 &&
+		count_names(s->tmp) == 0);
 	CHECK(verify(s, false) == 0);
 
 	unit_case("layers of nobody wait for gc: a pull may come back for them");
@@ -407,7 +424,8 @@ static void check_gc(void)
 	make_layer(s, "lone", lone);
 	CHECK(blob_put(s, "lone blob", 9, &d) == 0);
 	digest_format(digest, &d);
-	CHECK(store_lease(s, "layer", lone, &lease) == 0 && store_lease(s, "blob", digest, &lease) == 0);
+	CHECK(store_lease(s, "layer", lone, &lease) == 0 &&
+		store_lease(s, "blob", digest, &lease) == 0);
 	CHECK(collect(s, false, &layers, &blobs) == 0 && layers == 0 && blobs == 0);
 	CHECK(count_names(s->layers) == 3 && blob_exists(s, &d));
 	CHECK(rows(s, "SELECT count(*) FROM layer WHERE state='ready'") == 3);
@@ -429,7 +447,8 @@ static void check_gc(void)
 
 	unit_case("its parts stay even when another image took its name");
 	ADD(s, "a", "b", "base", "two");
-	CHECK(collect(s, false, &layers, &blobs) == 0 && layers == 1 && blobs == 0); /* the lone one */
+	CHECK(collect(s, false, &layers, &blobs) == 0 && layers == 1 &&
+		blobs == 0); /* the lone one */
 	CHECK(count_names(s->layers) == 3);
 	store_unlease(s, lease);
 	CHECK(collect(s, false, &layers, &blobs) == 0 && layers == 1 && blobs == 2);
@@ -456,7 +475,8 @@ static void check_foreign(void)
 	size_t layers, blobs;
 	struct store *s;
 
-	unit_case("entries of other tools in index.json stay, with their blobs and unknown members");
+	unit_case(
+		"entries of other tools in index.json stay, with their blobs and unknown members");
 	s = fresh();
 	ADD(s, "a", "a", "base");
 	CHECK(blob_put(s, "config", 6, &config) == 0 && blob_put(s, "layer", 5, &layer) == 0);
@@ -467,11 +487,14 @@ static void check_foreign(void)
 	CHECK(blob_put(s, manifest.data, manifest.len, &m) == 0);
 	digest_format(digest, &m);
 	CHECK(fd_read_file(s->dir, "index.json", &text, 1 << 20) == 0);
-	CHECK(strstr(text.data, "\"org.opencontainers.image.ref.name\":\"docker.io/library/a:latest\"") != NULL);
+	CHECK(strstr(text.data,
+		      "\"org.opencontainers.image.ref.name\":\"docker.io/library/a:latest\"") !=
+		NULL);
 	buf_drop(&text, strlen("{\"manifests\":["));
 	buf_clear(&manifest);
-	buf_printf(&manifest, "{\"theirs\":1,\"manifests\":[{\"digest\":\"%s\",\"mediaType\":\"x\",\"own\":2},%s", digest,
-		text.data);
+	buf_printf(&manifest,
+		"{\"theirs\":1,\"manifests\":[{\"digest\":\"%s\",\"mediaType\":\"x\",\"own\":2},%s",
+		digest, text.data);
 	CHECK(file_replace(s->tmp, s->dir, "index.json", manifest.data, manifest.len) == 0);
 	ADD(s, "b", "b", "base");
 	CHECK(collect(s, false, &layers, &blobs) == 0 && blobs == 0);
@@ -486,7 +509,8 @@ static void check_foreign(void)
 	CHECK(file_replace(s->tmp, s->dir, "index.json", "noise", 5) == 0);
 	ADD(s, "a", "a", "base");
 	buf_clear(&text);
-	CHECK(fd_read_file(s->dir, "index.json", &text, 1 << 20) == 0 && strstr(text.data, "library/b:latest"));
+	CHECK(fd_read_file(s->dir, "index.json", &text, 1 << 20) == 0 &&
+		strstr(text.data, "library/b:latest"));
 	CHECK(faccessat(s->dir, "index.json.damaged", F_OK, 0) == 0);
 	store_close(s);
 }
@@ -519,7 +543,8 @@ static void check_verify(void)
 	CHECK(image_find(s, "b", &i) == 0);
 	digest_hex(name, &i->config_digest);
 	scribble(s->blobs, name, "{}");
-	CHECK(verify(s, false) == 3 && strstr(said, name) && strstr(said, "docker.io/library/b:latest"));
+	CHECK(verify(s, false) == 3 && strstr(said, name) &&
+		strstr(said, "docker.io/library/b:latest"));
 	image_free(i);
 	CHECK(find(s, "a", reference) == 0);
 
@@ -528,7 +553,8 @@ static void check_verify(void)
 	CHECK(strstr(said, "library/a:latest") && strstr(said, "library/b:latest"));
 	CHECK(count_names(s->refs) == 0 && count_names(s->layers) == 1);
 	CHECK(verify(s, false) == 0 && find(s, "a", reference) == -ENOENT);
-	CHECK(rows(s, "SELECT count(*) FROM tag") == 0 && rows(s, "SELECT count(*) FROM layer") == 1);
+	CHECK(rows(s, "SELECT count(*) FROM tag") == 0 &&
+		rows(s, "SELECT count(*) FROM layer") == 1);
 	struct digest d = { .algorithm = DIGEST_SHA256 };
 
 	CHECK(str_unhex(d.bytes, 32, one) == 0 && image_find_layer(s, &d, NULL, name) == -ENOENT);
@@ -568,20 +594,27 @@ static void check_index(void)
 	store_close(s);
 	CHECK(unlinkat(dir, "s/store.db", 0) == 0);
 	s = open_store();
-	CHECK(rows(s, "SELECT count(*) FROM layer") == 2 && rows(s, "SELECT count(*) FROM tag") == 2);
+	CHECK(rows(s, "SELECT count(*) FROM layer") == 2 &&
+		rows(s, "SELECT count(*) FROM tag") == 2);
 	CHECK(rows(s, "SELECT count(*) FROM blob WHERE media_type='" OCI_TYPE_MANIFEST "'") == 2);
 	CHECK(rows(s, "SELECT count(*) FROM blob WHERE media_type='" OCI_TYPE_CONFIG "'") == 2);
-	CHECK(rows(s, "SELECT sum(position*size) FROM image JOIN image_layer ON image=id") == before);
+	CHECK(rows(s, "SELECT sum(position*size) FROM image JOIN image_layer ON image=id") ==
+		before);
 
 	unit_case("rows that no file stands for go");
 	CHECK(db_exec(s->db, "DELETE FROM tag WHERE reference LIKE '%a:latest'", "") == 0);
-	CHECK(db_exec(s->db, "INSERT INTO tag SELECT 'docker.io/library/z:latest',id,NULL,0 FROM image LIMIT 1", "") == 0);
+	CHECK(db_exec(s->db,
+		      "INSERT INTO tag SELECT 'docker.io/library/z:latest',id,NULL,0 FROM image LIMIT 1",
+		      "") == 0);
 	CHECK(db_exec(s->db, "INSERT INTO blob VALUES('sha256:00',1,'',NULL,'ready',0)", "") == 0);
-	CHECK(db_exec(s->db, "INSERT INTO image SELECT 99,'sha256:00',digest,'','','',0,0,0,0,0,'ready' FROM blob "
-		"WHERE digest<>'sha256:00' LIMIT 1", "") == 0);
+	CHECK(db_exec(s->db,
+		      "INSERT INTO image SELECT 99,'sha256:00',digest,'','','',0,0,0,0,0,'ready' FROM blob "
+		      "WHERE digest<>'sha256:00' LIMIT 1",
+		      "") == 0);
 	CHECK(db_exec(s->db, "UPDATE layer SET state='deleting'", "") == 0);
 	CHECK(verify(s, true) == 0);
-	CHECK(rows(s, "SELECT count(*) FROM tag") == 2 && rows(s, "SELECT count(*) FROM image") == 2);
+	CHECK(rows(s, "SELECT count(*) FROM tag") == 2 &&
+		rows(s, "SELECT count(*) FROM image") == 2);
 	CHECK(rows(s, "SELECT count(*) FROM blob") == 4);
 	CHECK(rows(s, "SELECT count(*) FROM layer WHERE state='ready'") == 2);
 	store_close(s);
@@ -610,13 +643,15 @@ static void check_facts(void)
 
 	unit_case("inspect tells all facts");
 	CHECK(imageinfo_describe(s, i, &facts) == 0);
-	CHECK(json_get(facts, "layers")->count == 2 && json_get(json_get(facts, "config"), "history"));
+	CHECK(json_get(facts, "layers")->count == 2 &&
+		json_get(json_get(facts, "config"), "history"));
 	CHECK_STR(json_get(facts, "created")->string, "2026-01-02T03:04:05Z");
 	image_free(i);
 
 	unit_case("usage tells what is shared");
 	CHECK(imageusage_get(s, &u) == 0);
-	CHECK(u.layers.count == 2 && u.layers.bytes == 8 && u.layers.idle == 0 && u.blobs.count == 4);
+	CHECK(u.layers.count == 2 && u.layers.bytes == 8 && u.layers.idle == 0 &&
+		u.blobs.count == 4);
 	CHECK(u.image_count == 2 && u.images[0].unique == 4 && u.images[0].shared == 4);
 	CHECK(u.images[1].unique == 0 && u.images[1].shared == 4);
 	imageusage_free(&u);

@@ -57,7 +57,7 @@ static int overlays(void)
 	if (fresh())
 		return 1;
 	for (int i = 0; i < 3; i++) {
-		char name[80], text[2] = { (char)('0' + i), 0 };
+		char name[256], text[2] = { (char)('0' + i), 0 };
 
 		snprintf(lower[i], sizeof(lower[i]), "l%d,a:b\\c d", i);
 		mkdir(lower[i], 0755);
@@ -97,7 +97,7 @@ static int overlays_many(void)
 		mkdir("scratch", 0700))
 		return 1;
 	for (int i = 0; i < 127; i++) {
-		char name[160];
+		char name[sizeof(lower[0]) + 32];
 
 		snprintf(lower[i], sizeof(lower[i]), "%s/%064d,%d", where, i, i);
 		list[i] = lower[i];

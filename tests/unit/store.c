@@ -58,7 +58,7 @@ static int aside(struct store *s)
 
 	while (d && (e = readdir(d)))
 		n += strncmp(e->d_name, "store.db.", 9) == 0 && !strstr(e->d_name, "-wal") &&
-		     !strstr(e->d_name, "-shm");
+			!strstr(e->d_name, "-shm");
 	closedir(d);
 	return n;
 }
@@ -76,7 +76,8 @@ static void check_open(void)
 	umask(0);
 	s = open_store();
 	CHECK(s && fstat(s->dir, &st) == 0 && (st.st_mode & 07777) == 0700);
-	CHECK(faccessat(s->dir, "oci-layout", R_OK, 0) == 0 && faccessat(s->dir, "index.json", R_OK, 0) == 0);
+	CHECK(faccessat(s->dir, "oci-layout", R_OK, 0) == 0 &&
+		faccessat(s->dir, "index.json", R_OK, 0) == 0);
 	CHECK(fstatat(s->dir, "reserve", &st, 0) == 0 && st.st_size == 1 << 20);
 	CHECK(entries(s->tmp, ".") == 0);
 	umask(022);
@@ -110,7 +111,8 @@ static void check_places(void)
 	if (geteuid() == 0) {
 		unit_case("another owner: refused");
 		CHECK(chown(path, 65534, 65534) == 0);
-		CHECK(store_open(&s, path, STORE_WRITE) == -EPERM && store_open(&s, path, STORE_READ) == -EPERM);
+		CHECK(store_open(&s, path, STORE_WRITE) == -EPERM &&
+			store_open(&s, path, STORE_READ) == -EPERM);
 		CHECK(chown(path, 0, 0) == 0);
 	} else {
 		unit_skip("another owner: refused", "needs root");
@@ -125,7 +127,7 @@ static void check_places(void)
 
 	unit_case("an interrupted beginning is gone on with");
 	CHECK(unlinkat(dir, "s/letters", AT_REMOVEDIR) == 0 && mkdirat(dir, "s/tmp", 0700) == 0 &&
-	      mkdirat(dir, "s/blobs", 0700) == 0);
+		mkdirat(dir, "s/blobs", 0700) == 0);
 	s = open_store();
 	CHECK(s != NULL);
 	store_close(s);
@@ -172,7 +174,8 @@ static void check_tmp(void)
 		if (fork() == 0) {
 			struct store *mine = open_store();
 
-			if (store_stage(mine, "layer-2", true, &a) < 0 || mkdirat(a.dir, "x", 0700) < 0)
+			if (store_stage(mine, "layer-2", true, &a) < 0 ||
+				mkdirat(a.dir, "x", 0700) < 0)
 				_exit(1);
 			put_file(a.dir, "x/y");
 			put_file(mine->tmp, "fedcba9876543210");
@@ -181,7 +184,8 @@ static void check_tmp(void)
 		wait(NULL);
 		CHECK(entries(s->tmp, ".") == 3);
 		if (i == 0) {
-			CHECK(store_stage(s, "layer-2", false, &b) == 0 && entries(b.dir, ".") == 0);
+			CHECK(store_stage(s, "layer-2", false, &b) == 0 &&
+				entries(b.dir, ".") == 0);
 			store_unstage(s, &b);
 			CHECK(entries(s->tmp, ".") == 1);
 			CHECK(unlinkat(s->tmp, "fedcba9876543210", 0) == 0);
@@ -289,7 +293,8 @@ static void check_database(void)
 	store_close(s);
 	CHECK(unlinkat(dir, "s/store.db", 0) == 0);
 	s = open_store();
-	CHECK(store_db(s) == 0 && db_get_int(s->db, &n, "SELECT count(*) FROM layer", "") == 1 && n == 0);
+	CHECK(store_db(s) == 0 && db_get_int(s->db, &n, "SELECT count(*) FROM layer", "") == 1 &&
+		n == 0);
 	CHECK(aside(s) == 0);
 	store_close(s);
 
@@ -348,13 +353,15 @@ static void check_file_system(void)
 	char chunk[65536] = "x";
 	int fd;
 
-	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+	if (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+		mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
 		unit_skip("a full file system", "needs root");
 		return;
 	}
 	unit_case("a full file system: the reserve is given up and comes back");
 	fresh();
-	CHECK(mkdir(path, 0700) == 0 && mount("t", path, "tmpfs", MS_NOSUID, "size=8m,mode=0700") == 0);
+	CHECK(mkdir(path, 0700) == 0 &&
+		mount("t", path, "tmpfs", MS_NOSUID, "size=8m,mode=0700") == 0);
 	s = open_store();
 	CHECK(s && store_free_space(s, &free_bytes) == 0 && free_bytes > 5 << 20);
 	fd = openat(s->dir, "db.lock", O_WRONLY | O_CLOEXEC);

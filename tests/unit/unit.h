@@ -64,7 +64,7 @@ static inline void unit_equal(const char *a, const char *b, const char *file, in
 	printf("# %s:%d: got '%s', wanted '%s'\n", file, line, a ? a : "(null)", b ? b : "(null)");
 }
 
-#define CHECK(cond) unit_check(!!(cond), __FILE__, __LINE__, #cond)
+#define CHECK(cond)          unit_check(!!(cond), __FILE__, __LINE__, #cond)
 #define CHECK_STR(got, want) unit_equal((got), (want), __FILE__, __LINE__)
 
 #endif
