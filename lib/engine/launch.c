@@ -64,8 +64,7 @@ static void close_report(struct run *r)
 	close_pair(r->report, 2);
 }
 
-/* Which of the namespaces this kernel does not have: it refuses them all
- * together. */
+/* Which of the namespaces this kernel does not have: it refuses them all together. */
 static int explain_clone(int namespaces, int err)
 {
 	static const int flags[] = { CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, CLONE_NEWIPC,
@@ -111,8 +110,8 @@ static int start_process(struct run *r)
 	return 0;
 }
 
-/* With its first process all others of the container die, and its mounts go
- * with the last of them. */
+/* With its first process all others of the container die, and its mounts go with the last of
+ * them. */
 static void kill_process(struct run *r)
 {
 	int status;
@@ -131,8 +130,7 @@ static void unpin_image(struct run *r)
 	r->lease = 0;
 }
 
-/* While the child mounts: keep the image from gc, and see that gc has not been
- * faster. */
+/* While the child mounts: keep the image from gc, and see that gc has not been faster. */
 static int pin_image(struct run *r)
 {
 	const struct launch *l = r->launch;
@@ -151,8 +149,8 @@ static int pin_image(struct run *r)
 	return n;
 }
 
-/* Wait for the report, or for a signal that ends us: a mount may hang for as
- * long as a server is away. */
+/* Wait for the report, or for a signal that ends us: a mount may hang for as long as a server is
+ * away. */
 static int wait_for_report(struct run *r)
 {
 	struct pollfd p[2] = {

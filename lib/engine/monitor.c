@@ -17,8 +17,8 @@
 #include "base/fail.h"
 #include "kernel/sig.h"
 
-/* Not passed on: faults are ours, job control stops and continues us as any
- * program (the container then waits for us when its pipes are full). */
+/* Not passed on: faults are ours, job control stops and continues us as any program (the
+ * container then waits for us when its pipes are full). */
 static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS, SIGABRT, SIGTSTP,
 	SIGTTIN, SIGTTOU, SIGCONT };
 
@@ -31,8 +31,7 @@ static void close_end(int *fd)
 
 /* --- terminals --- */
 
-/* A description of the terminal FD of our own, so that O_NONBLOCK concerns
- * nobody else. */
+/* A description of the terminal FD of our own, so that O_NONBLOCK concerns nobody else. */
 static int open_again(int fd, int flags)
 {
 	char path[32];
@@ -64,9 +63,8 @@ static int open_relay(struct relay *r, int fd, int *other)
 	return 0;
 }
 
-/* All that is passed on. What our caller has us ignore (nohup, a job of a
- * script) stays ignored, but for the end of the child, which would otherwise be
- * lost. */
+/* All that is passed on. What our caller has us ignore (nohup, a job of a script) stays ignored,
+ * but for the end of the child, which would otherwise be lost. */
 static void choose_signals(sigset_t *set)
 {
 	struct sigaction now;
@@ -147,8 +145,7 @@ static void relay_write(struct relay *r)
 	}
 }
 
-/* What to wait for. A relay reads only when it holds nothing: a full pipe makes
- * the writer wait. */
+/* What to wait for. A relay reads only when it holds nothing: a full pipe makes the writer wait. */
 static void relay_poll(struct relay *r, struct pollfd *p)
 {
 	if (r->from < 0 && r->len == 0)
@@ -216,8 +213,7 @@ int monitor_run(struct monitor *m, pid_t pid, int *status)
 	struct pollfd p[4];
 	int r = reap(&w), ready = 1;
 
-	/* After the end nobody can write any more: what the pipes hold is all there
-   * is. */
+	/* After the end nobody can write any more: what the pipes hold is all there is. */
 	while (r == 0 && (!w.ended || ready > 0)) {
 		p[0] = (struct pollfd){ .fd = m->signals, .events = POLLIN };
 		for (int i = 0; i < 3; i++)

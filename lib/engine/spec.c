@@ -62,8 +62,8 @@ static const struct spec_link links[] = {
 	{ "stderr", "/proc/self/fd/2" },
 };
 
-/* Let an unprivileged user ping and listen below 1024: of a network that is the
- * container's alone. */
+/* Let an unprivileged user ping and listen below 1024: of a network that is the container's
+ * alone. */
 static const struct spec_sysctl sysctls[] = {
 	{ "net/ipv4/ip_unprivileged_port_start", "0", CLONE_NEWNET },
 	{ "net/ipv4/ping_group_range", "0 2147483647", CLONE_NEWNET },
@@ -171,8 +171,7 @@ static int set_string(char **to, const char *s)
 
 /* --- the spec --- */
 
-/* As docker does: the first 12 digits of an id nobody else has, of which not
- * all are decimal. */
+/* As docker does: the first 12 digits of an id nobody else has, of which not all are decimal. */
 static void make_hostname(char *out)
 {
 	unsigned char id[6];
@@ -233,8 +232,7 @@ int spec_set_args(struct spec *s, char *const *args, size_t count)
 	return add_args(s, args, count);
 }
 
-/* Where KEY, of LEN bytes, stands in the environment; its length if it does
- * not. */
+/* Where KEY, of LEN bytes, stands in the environment; its length if it does not. */
 static size_t find_env(const struct spec *s, const char *key, size_t len)
 {
 	size_t i = 0;
@@ -290,8 +288,7 @@ static int take_layers(struct spec *s, const struct image *i, const char *layers
 	return r;
 }
 
-/* An image may name a directory that is not absolute; then it is meant from the
- * top. */
+/* An image may name a directory that is not absolute; then it is meant from the top. */
 static int take_cwd(struct spec *s, const char *cwd)
 {
 	auto_free char *absolute = NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* spec - what to run and how, as an OCI runtime spec says it, in memory
  *
- * spec_init is the one template; flags and the image's config change it
- * afterwards. Lists of the template are constant tables, shared by all. */
+ * spec_init is the one template; flags and the image's config change it afterwards. Lists of the
+ * template are constant tables, shared by all. */
 #ifndef ENGINE_SPEC_H
 #define ENGINE_SPEC_H
 
@@ -72,8 +72,7 @@ struct spec {
 		read_only_count;
 };
 
-/* The template: everything but root and args. -ENOMEM with text; spec_free
- * releases in any case. */
+/* The template: everything but root and args. -ENOMEM with text; spec_free releases in any case. */
 int spec_init(struct spec *s);
 void spec_free(struct spec *s);
 #define auto_spec __attribute__((cleanup(spec_free)))
@@ -94,10 +93,10 @@ const char *spec_env(const struct spec *s, const char *key);
 int spec_set_cwd(struct spec *s, const char *cwd);
 int spec_set_user(struct spec *s, const char *user);
 
-/* Take the layers of image I, which lie in the directory LAYERS, and what its
- * config says: environment, working directory, user, and the words to run: its
- * entry point and then the COUNT words of ARGS, or its own command if COUNT is
- * 0. -EINVAL: the image names no command and there are no ARGS. */
+/* Take the layers of image I, which lie in the directory LAYERS, and what its config says:
+ * environment, working directory, user, and the words to run: its entry point and then the COUNT
+ * words of ARGS, or its own command if COUNT is 0. -EINVAL: the image names no command and there
+ * are no ARGS. */
 int spec_from_image(
 	struct spec *s, const struct image *i, const char *layers, char *const *args, size_t count);
 

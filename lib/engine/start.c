@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* start - the table of steps of the new process, and what the parent says about
- * them */
+/* start - the table of steps of the new process, and what the parent says about them */
 #include "engine/start.h"
 
 #include <stdio.h>

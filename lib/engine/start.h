@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* start - the way of the new process from the clone to the container's program
  *
- * It is alone in new namespaces, and what it does is a table of steps:
- * startfs.c makes the root and moves into it, startproc.c makes the process
- * what the spec says. Nothing needs to be undone: all of it goes with the
- * namespaces. A step that fails is told to the parent in one record
- * (FORMATS 3.3), and the parent makes the sentence. The process never returns
- * to its caller. */
+ * It is alone in new namespaces, and what it does is a table of steps: startfs.c makes the root
+ * and moves into it, startproc.c makes the process what the spec says. Nothing needs to be
+ * undone: all of it goes with the namespaces. A step that fails is told to the parent in one
+ * record (FORMATS 3.3), and the parent makes the sentence. The process never returns to its
+ * caller. */
 #ifndef ENGINE_START_H
 #define ENGINE_START_H
 
@@ -73,12 +72,11 @@ struct start {
 	unsigned status; /* exit status; 0 stands for 125 */
 };
 
-/* Run the steps. In the child, right after proc_fork with the spec's
- * namespaces, REPORT and STDIO kept. */
+/* Run the steps. In the child, right after proc_fork with the spec's namespaces, REPORT and STDIO
+ * kept. */
 NORETURN void start_run(struct start *s);
 
-/* Record the text and hint of E, which record_recv has checked. Returns its
- * negative errno value. */
+/* Record the text and hint of E, which record_recv has checked. Returns its negative errno value. */
 int start_describe(const struct start_error *e);
 
 /* Name what a step works on, for the record; returns -ERR. */

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* startfs - steps of the new process: its root, and the way into it
  *
- * The root is assembled in this process's own mount namespace, on a private
- * tmpfs, so that the host's mounts never change and nothing is left when it
- * dies. Every place inside the root is found through the resolver, without
- * links, held as a descriptor, and mounted on as /proc/self/fd/N of the host's
- * procfs, which no image can have touched; then it is opened again and must be
- * another file system. */
+ * The root is assembled in this process's own mount namespace, on a private tmpfs, so that the
+ * host's mounts never change and nothing is left when it dies. Every place inside the root is
+ * found through the resolver, without links, held as a descriptor, and mounted on as
+ * /proc/self/fd/N of the host's procfs, which no image can have touched; then it is opened again
+ * and must be another file system. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,8 +28,7 @@
 #include "kernel/mnt.h"
 #include "kernel/path.h"
 
-/* Where the private tmpfs goes: any directory that every host has and that we
- * need no more. */
+/* Where the private tmpfs goes: any directory that every host has and that we need no more. */
 #define STAGE "/sys"
 
 #define FD_PATH_LEN 32
@@ -46,24 +44,21 @@ int start_isolate(struct start *s)
 	struct statfs cgroup;
 	int r;
 
-	/* Until the exec nobody may trace us or look through /proc at what we hold
-   * open. */
+	/* Until the exec nobody may trace us or look through /proc at what we hold open. */
 	prctl(PR_SET_DUMPABLE, 0);
 	umask(0);
 	s->unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == CGROUP2_SUPER_MAGIC;
 	r = mnt_isolate();
 	if (r < 0)
 		return r;
-	/* In our copy of the mounts; a descriptor from before would belong to the
-   * host's. */
+	/* In our copy of the mounts; a descriptor from before would belong to the host's. */
 	s->source = open(s->spec->root.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return s->source < 0 ? start_failed(s, errno, s->spec->root.dir) : 0;
 }
 
 /* --- the root --- */
 
-/* The top of an overlay is its upper directory: give it what the image says
- * about "/". */
+/* The top of an overlay is its upper directory: give it what the image says about "/". */
 static int make_upper(struct start *s)
 {
 	char name[PATH_MAX];
@@ -80,8 +75,7 @@ static int make_upper(struct start *s)
 	return 0;
 }
 
-/* The names of the layers as paths of this namespace, which do not change when
- * STAGE hides them. */
+/* The names of the layers as paths of this namespace, which do not change when STAGE hides them. */
 static int lower_paths(const struct start *s, struct buf *text, const char **list)
 {
 	const struct spec_root *root = &s->spec->root;
@@ -124,8 +118,8 @@ static int mount_layers(struct start *s)
 	return r;
 }
 
-/* The directory itself, with what the user has mounted in it, cut off from
- * later mounts of the host. */
+/* The directory itself, with what the user has mounted in it, cut off from later mounts of the
+ * host. */
 static int mount_dir(struct start *s)
 {
 	char from[FD_PATH_LEN];
@@ -156,7 +150,8 @@ int start_root(struct start *s)
 /* --- mounts --- */
 
 /* Open the place of a mount, an absolute path, and make it where it is missing.
- */
+ *
+ * */
 static int open_place(struct start *s, const char *target)
 {
 	const char *path = target + 1, *slash = strrchr(path, '/');
@@ -194,8 +189,8 @@ static int mount_one(struct start *s, const struct spec_mount *m)
 			s->hint = HINT_KERNEL;
 		return start_failed(s, errno, m->target);
 	}
-	/* Somebody who can write to a directory used as root may have moved the place
-   * away meanwhile. */
+	/* Somebody who can write to a directory used as root may have moved the place away
+	 * meanwhile. */
 	now = path_open_plain(s->root, m->target + 1, O_PATH | O_DIRECTORY);
 	if (now < 0 || fstat(place, &before) < 0 || fstat(now, &after) < 0 ||
 		before.st_dev == after.st_dev)
@@ -233,8 +228,7 @@ int start_devices(struct start *s)
 		if (symlinkat(l->target, dev, l->name) < 0)
 			return start_failed(s, errno, l->name);
 	}
-	/* The fresh tmpfs is ours alone: this is the device that was just made
-   * (CVE-2025-31133). */
+	/* The fresh tmpfs is ours alone: this is the device that was just made (CVE-2025-31133). */
 	s->null = openat(dev, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	return s->null < 0 ? start_failed(s, errno, "null") : 0;
 }
@@ -262,8 +256,7 @@ int start_sysctls(struct start *s)
 
 /* --- masked and read-only paths --- */
 
-/* A path below our own /proc or /sys that this kernel does not have needs no
- * mask. */
+/* A path below our own /proc or /sys that this kernel does not have needs no mask. */
 static bool is_absent(int r)
 {
 	return r == -ENOENT || r == -ENOTDIR;
@@ -301,8 +294,7 @@ static int mask_one(struct start *s, const char *path)
 	return r < 0 ? start_failed(s, -r, path) : 0;
 }
 
-/* PATH holds one "*" at the end of a part: mask it for each number that stands
- * there. */
+/* PATH holds one "*" at the end of a part: mask it for each number that stands there. */
 static int mask_each(struct start *s, const char *path, const char *star)
 {
 	char parent[PATH_MAX], one[PATH_MAX];
@@ -369,9 +361,8 @@ int start_masks(struct start *s)
 
 /* --- what must be looked up in the root --- */
 
-/* Append the content of a regular file of the root. It is looked at before it
- * is opened: a FIFO would make us wait and a device might do things. Absent is
- * empty. */
+/* Append the content of a regular file of the root. It is looked at before it is opened: a FIFO
+ * would make us wait and a device might do things. Absent is empty. */
 static int read_root_file(struct start *s, const char *path, struct buf *out)
 {
 	auto_close int look = path_open(s->root, path, O_PATH), fd = -1;
@@ -412,8 +403,7 @@ int start_user(struct start *s)
 
 int start_workdir(struct start *s)
 {
-	/* Followed and made inside the root; what leads elsewhere does not exist
-   * there. */
+	/* Followed and made inside the root; what leads elsewhere does not exist there. */
 	s->workdir = path_mkdirs(s->root, s->spec->cwd, 0755, 0, 0);
 	return s->workdir < 0 ? start_failed(s, -s->workdir, s->spec->cwd) : 0;
 }

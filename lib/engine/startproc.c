@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* startproc - steps of the new process: what it may do, and the program it
- * becomes */
+/* startproc - steps of the new process: what it may do, and the program it becomes */
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -27,8 +26,7 @@
 
 int start_session(struct start *s)
 {
-	/* Away from the caller's terminal: it is not ours to type into
-   * (CVE-2017-5226). */
+	/* Away from the caller's terminal: it is not ours to type into (CVE-2017-5226). */
 	if (setsid() < 0)
 		return -errno;
 	for (int i = 0; i < 3; i++)
@@ -98,8 +96,8 @@ int start_keyring(struct start *s)
 
 /* --- credentials --- */
 
-/* A change of credentials takes PDEATHSIG back. The parent holds the other end
- * of the report until it dies, and that is seen here. */
+/* A change of credentials takes PDEATHSIG back. The parent holds the other end of the report
+ * until it dies, and that is seen here. */
 static void follow_parent(int report)
 {
 	struct pollfd p = { .fd = report };
@@ -116,8 +114,7 @@ int start_credentials(struct start *s)
 	int r;
 
 	snprintf(s->object, sizeof(s->object), "%s", s->spec->user);
-	/* Pipes of ours stand for the terminal: /dev/stdout must open for the user,
-   * too. */
+	/* Pipes of ours stand for the terminal: /dev/stdout must open for the user, too. */
 	for (int i = 0; i < 3; i++)
 		if (s->stdio[i] >= 0 && fchown(i, u->uid, u->gid) < 0)
 			return -errno;
@@ -144,8 +141,7 @@ int start_chdir(struct start *s)
 
 	if (fchdir(s->workdir) < 0)
 		return start_failed(s, errno, s->spec->cwd);
-	/* The system call itself: outside the root it says "(unreachable)"
-   * (CVE-2024-21626). */
+	/* The system call itself: outside the root it says "(unreachable)" (CVE-2024-21626). */
 	if (syscall(SYS_getcwd, path, sizeof(path)) < 0 || path[0] != '/') {
 		s->hint = HINT_OUTSIDE;
 		return start_failed(s, ENOENT, s->spec->cwd);
@@ -173,8 +169,7 @@ static char **make_env(const struct start *s)
 	return NULL;
 }
 
-/* Try the directories of PATH. Returns an errno value: EACCES if one had it but
- * must not be run. */
+/* Try the directories of PATH. Returns an errno value: EACCES if one had it but must not be run. */
 static int search_path(const char *name, char *const *args, char *const *env, const char *path)
 {
 	char file[PATH_MAX];
@@ -200,8 +195,8 @@ static int search_path(const char *name, char *const *args, char *const *env, co
 	return seen;
 }
 
-/* Returns what execve left in errno, or -ENOENT if the file is there and
- * something behind it is not. */
+/* Returns what execve left in errno, or -ENOENT if the file is there and something behind it is
+ * not. */
 static int execute(const char *name, char *const *args, char *const *env, const char *path)
 {
 	if (!*name)

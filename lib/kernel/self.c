@@ -35,8 +35,8 @@ static bool is_protected(int fd)
 	return fstatvfs(fd, &st) == 0 && st.f_flag & ST_RDONLY;
 }
 
-/* A read-only mount of the file alone, attached nowhere: it lives as long as
- * somebody runs from it. */
+/* A read-only mount of the file alone, attached nowhere: it lives as long as somebody runs from
+ * it. */
 static int clone_mount(void)
 {
 	struct mount_attr attr = { .attr_set = MOUNT_ATTR_RDONLY };
