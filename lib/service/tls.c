@@ -28,6 +28,9 @@
 #define STALL_SECONDS           30
 #define DAYS_TO_1970            719528
 #define ALERT_UNRECOGNIZED_NAME 112 /* RFC 6066, not in the library's header */
+#define RECORD_FIRST            20  /* record types of RFC 5246 */
+#define RECORD_ALERT            21
+#define RECORD_LAST             23
 
 /* A CA certificate in the library's form. */
 struct anchor {
@@ -167,15 +170,22 @@ static void add_anchor(struct chain *c, const struct trust_item *item)
 		c->anchor_count++;
 }
 
+static bool has_anchor(const struct chain *c, const uint8_t *name, size_t len)
+{
+	for (size_t i = 0; i < c->anchor_count; i++)
+		if (c->storage[i].dn.len == len && memcmp(c->storage[i].dn.data, name, len) == 0)
+			return true;
+	return false;
+}
+
 /* Decode the CA certificates called NAME, once each. */
 static void add_anchors(struct chain *c, const uint8_t *name, size_t len)
 {
 	const struct trust_item *item;
 	size_t at = 0;
 
-	for (size_t i = 0; i < c->anchor_count; i++)
-		if (c->storage[i].dn.len == len && memcmp(c->storage[i].dn.data, name, len) == 0)
-			return;
+	if (has_anchor(c, name, len))
+		return;
 	while (c->anchor_count < ANCHORS_MAX && (item = trust_find(c->set, &at, name, len)))
 		add_anchor(c, item);
 }
@@ -313,7 +323,9 @@ static int fail_unknown(const struct chain *c)
 	if (c->constrained_anchor)
 		return fail(EPROTO, "the CA of '%s' has name constraints, which are not supported",
 			c->url->host);
-	if (last->issuer_len == last->subject_len &&
+	if (has_anchor(c, last->issuer, last->issuer_len))
+		why = "one of that name is known, but has another key";
+	else if (last->issuer_len == last->subject_len &&
 		memcmp(last->issuer, last->subject, last->issuer_len) == 0)
 		why = c->count == 1 ? "it is self-signed" : "the chain ends at a root of its own";
 	if (c->set->place)
@@ -325,8 +337,12 @@ static int fail_unknown(const struct chain *c)
 		fail(EPROTO,
 			"the certificate of '%s' cannot be judged: no CA certificates are there",
 			c->url->host);
-	return fail_hint(-EPROTO, "name its CA with --cacert, or put it into certs.d/%s/ca.crt",
-		c->url->host);
+	if (c->trust->only)
+		return fail_hint(-EPROTO, "its CA must be in that file");
+	if (c->trust->own && trust_is_registry(c->trust, c->url))
+		return fail_hint(
+			-EPROTO, "name its CA with --cacert, or put it into '%s'", c->trust->own);
+	return fail_hint(-EPROTO, "name its CA with --cacert");
 }
 
 /* Error numbers of the library that somebody can do something about. */
@@ -340,16 +356,18 @@ static const struct {
 	{ BR_ERR_X509_NOT_CA, "an issuer of its certificate is no CA" },
 	{ BR_ERR_X509_FORBIDDEN_KEY_USAGE,
 		"a key of its certificate chain may not be used for that" },
+	{ BR_ERR_WRONG_KEY_USAGE, "the key of its certificate may not be used for that" },
 	{ BR_ERR_X509_WEAK_PUBLIC_KEY,
 		"its certificate chain has an RSA key of less than 2,048 bits" },
 	{ BR_ERR_X509_UNSUPPORTED,
 		"its certificate chain has a key or signature (SHA-1, RSASSA-PSS) that is not supported" },
 	{ BR_ERR_X509_LIMIT_EXCEEDED, "its certificate chain has a key of more than 4,096 bits" },
+	{ BR_ERR_LIMIT_EXCEEDED, "its certificate has a key of more than 4,096 bits" },
 	{ BR_ERR_X509_BAD_SIGNATURE, "a signature in its certificate chain is wrong" },
 	{ BR_ERR_X509_DN_MISMATCH, "its certificate chain is not in order" },
 	{ BR_ERR_UNSUPPORTED_VERSION, "it speaks only versions before TLS 1.2" },
-	{ BR_ERR_BAD_VERSION, "it does not speak TLS" },
-	{ BR_ERR_UNKNOWN_TYPE, "it does not speak TLS" },
+	{ BR_ERR_RECV_FATAL_ALERT + BR_ALERT_BAD_CERTIFICATE,
+		"it seems to want a client certificate, which is not supported" },
 	{ BR_ERR_RECV_FATAL_ALERT + BR_ALERT_HANDSHAKE_FAILURE,
 		"no common cipher suite (here: TLS 1.2, ECDHE, AES-GCM or ChaCha20-Poly1305)" },
 	{ BR_ERR_RECV_FATAL_ALERT + BR_ALERT_PROTOCOL_VERSION,
@@ -366,6 +384,13 @@ static int fail_engine(const struct tls *t)
 		fail(EPROTO, "TLS with '%s': it speaks plain http", t->host);
 		return fail_hint(-EPROTO, "--insecure, if nobody in between can be an enemy");
 	}
+	if (t->received > 1 &&
+		(t->first[0] < RECORD_FIRST || t->first[0] > RECORD_LAST || t->first[1] != 3))
+		return fail(EPROTO, "TLS with '%s': it does not speak TLS", t->host);
+	/* Who disliked the suites said so at once, in place of any other record. */
+	if (t->chain && t->first[0] != RECORD_ALERT &&
+		error == BR_ERR_RECV_FATAL_ALERT + BR_ALERT_HANDSHAKE_FAILURE)
+		error = BR_ERR_RECV_FATAL_ALERT + BR_ALERT_BAD_CERTIFICATE;
 	if (t->chain && t->chain->explained)
 		return -EPROTO;
 	if (t->chain && error == BR_ERR_X509_EXPIRED)
@@ -394,20 +419,6 @@ static int fail_socket(const struct tls *t)
 	return fail(ECONNRESET, "'%s': %s", t->host, strerror(t->error));
 }
 
-static int push_record(struct tls *t, int64_t deadline)
-{
-	size_t len;
-	const unsigned char *data = br_ssl_engine_sendrec_buf(&t->client.eng, &len);
-	int n = sock_send(t->fd, data, len, deadline);
-
-	if (n < 0) {
-		t->error = -n;
-		return fail_socket(t);
-	}
-	br_ssl_engine_sendrec_ack(&t->client.eng, (size_t)n);
-	return 0;
-}
-
 static int pull_record(struct tls *t, int64_t deadline)
 {
 	size_t len;
@@ -421,6 +432,31 @@ static int pull_record(struct tls *t, int64_t deadline)
 	for (int i = 0; i < n && t->received < sizeof(t->first); i++)
 		t->first[t->received++] = data[i];
 	br_ssl_engine_recvrec_ack(&t->client.eng, (size_t)n);
+	return 0;
+}
+
+/* The server does not read any more, but may have said why before it went. */
+static int fail_send(struct tls *t, int error)
+{
+	br_ssl_engine_context *e = &t->client.eng;
+
+	while ((br_ssl_engine_current_state(e) & BR_SSL_RECVREC) && pull_record(t, 0) == 0)
+		;
+	t->error = error;
+	if ((br_ssl_engine_current_state(e) & BR_SSL_CLOSED) && br_ssl_engine_last_error(e))
+		return fail_engine(t);
+	return fail_socket(t);
+}
+
+static int push_record(struct tls *t, int64_t deadline)
+{
+	size_t len;
+	const unsigned char *data = br_ssl_engine_sendrec_buf(&t->client.eng, &len);
+	int n = sock_send(t->fd, data, len, deadline);
+
+	if (n < 0)
+		return fail_send(t, -n);
+	br_ssl_engine_sendrec_ack(&t->client.eng, (size_t)n);
 	return 0;
 }
 

@@ -142,6 +142,8 @@ static int load_registry(struct tls_trust *t, const struct tls_trust_options *o,
 		r = snprintf(path, sizeof(path), "%s/certs.d/%s/ca.crt", dirs[i], o->registry);
 		if (r < 0 || (size_t)r >= sizeof(path))
 			return fail(ENAMETOOLONG, "path of certs.d is too long");
+		if (i == 0 && !(t->own = strdup(path)))
+			return fail(ENOMEM, "out of memory");
 		r = load_file(&t->registry, path, now);
 		if (r != -ENOENT && r != -ENOTDIR)
 			return r;
@@ -174,6 +176,7 @@ static int load_all(struct tls_trust *t, const struct tls_trust_options *o)
 	int64_t now = trust_now(t);
 	int r;
 
+	t->only = o->cafile;
 	if (o->cafile)
 		return load_file(&t->general, o->cafile, now);
 	r = o->registry ? load_registry(t, o, now) : 0;
@@ -227,6 +230,7 @@ void tls_trust_free(struct tls_trust *t)
 		return;
 	free_set(&t->registry);
 	free_set(&t->general);
+	free(t->own);
 	free(t);
 }
 
@@ -236,11 +240,14 @@ void tls_trust_count(const struct tls_trust *t, size_t *good, size_t *skipped)
 	*skipped = t->registry.skipped + t->general.skipped;
 }
 
+bool trust_is_registry(const struct tls_trust *t, const struct url *u)
+{
+	return u->port == t->port && strcmp(u->host, t->host) == 0;
+}
+
 const struct trust_set *trust_for(const struct tls_trust *t, const struct url *u)
 {
-	if (t->registry.count && u->port == t->port && strcmp(u->host, t->host) == 0)
-		return &t->registry;
-	return &t->general;
+	return t->registry.count && trust_is_registry(t, u) ? &t->registry : &t->general;
 }
 
 const struct trust_item *trust_find(

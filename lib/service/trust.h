@@ -55,8 +55,13 @@ struct tls_trust {
 	struct trust_set general;
 	char host[256];
 	uint16_t port;
+	char *own; /* where a certificate for the registry would be looked for; NULL */
+	bool only; /* --cacert: nothing else is looked at */
 	int64_t floor;
 };
+
+/* Is U on the registry that the certificates of certs.d are for? */
+bool trust_is_registry(const struct tls_trust *t, const struct url *u);
 
 /* The set that judges the server of U. */
 const struct trust_set *trust_for(const struct tls_trust *t, const struct url *u);
