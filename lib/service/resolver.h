@@ -40,9 +40,10 @@ struct resolver_addresses {
 	size_t count;
 };
 
-/* Find the addresses of HOST. "localhost" and names below it are loopback, names
- * below "invalid" do not exist, without asking (RFC 6761); the search list is used only for names without a dot. -ENOENT: no such name, or none
- * with an address; -EAGAIN: no server answered; -EINVAL: not a host name. */
+/* Find the addresses of HOST. "localhost" and names below it are loopback, names below "invalid" do
+ * not exist, without asking (RFC 6761); the search list is used only for names without a dot.
+ * -ENOENT: no such name, or none with an address; -EAGAIN: no server answered; -EINVAL: not a host
+ * name. */
 int resolver_lookup(const struct resolver *r, const char *host, struct resolver_addresses *out);
 
 /* Read a numeric address, IPv4 as four decimal numbers or IPv6. False if S is none. */
