@@ -68,10 +68,10 @@ image_busybox()
 		umoci_image "$1" "$1/layer.tar"
 }
 
-# debian_tar WORK [PACKAGES]	without device nodes: some places where this runs cannot make them
+# debian_tar WORK [PACKAGES]	its mounts must not be seen by a test beside it that looks whether the host changes
 debian_tar()
 {
-	mmdebstrap --quiet --variant=minbase ${2:+--include="$2"} \
+	unshare -m mmdebstrap --quiet --variant=minbase ${2:+--include="$2"} \
 		--dpkgopt='path-exclude=/usr/share/locale/*' bookworm "$1/debian.tar"
 }
 
