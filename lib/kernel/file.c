@@ -164,6 +164,14 @@ int file_lock(int dir, const char *name, enum file_lock_mode mode, bool wait)
 	}
 }
 
+bool file_is_locked(int dir, const char *name)
+{
+	auto_close int fd = openat(dir, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	return fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
 void file_unlock_remove(int dir, const char *name, int fd)
 {
 	unlinkat(dir, name, 0);

@@ -33,6 +33,10 @@ enum file_lock_mode { FILE_LOCK_SHARED, FILE_LOCK_EXCLUSIVE };
  * it. Safe against a holder that removes the lock file. */
 int file_lock(int dir, const char *name, enum file_lock_mode mode, bool wait);
 
+/* Does another hold a lock on the file NAME? Asks only, so it is in nobody's way; a missing file is not
+ * locked. */
+bool file_is_locked(int dir, const char *name);
+
 /* Remove the lock file NAME while holding it exclusively through FD, and close FD. */
 void file_unlock_remove(int dir, const char *name, int fd);
 

@@ -287,7 +287,7 @@ static int create_schema(struct db *db)
 	return r < 0 ? r : 0;
 }
 
-static int check_pages(struct db *db)
+int db_check(struct db *db)
 {
 	auto_query struct db_query q = { 0 };
 	int r = db_query(db, &q, "PRAGMA quick_check(1)", "");
@@ -317,7 +317,7 @@ static int open_handle(struct db *db, const char *path, bool *created)
 		*created = r > 0;
 	}
 	if (r >= 0 && db->kind->check)
-		r = check_pages(db);
+		r = db_check(db);
 	return r < 0 ? r : 0;
 }
 

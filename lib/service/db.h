@@ -29,6 +29,9 @@ struct db_kind {
 int db_open(struct db **out, int dir, const char *path, const struct db_kind *kind, bool *created);
 void db_close(struct db *db);
 
+/* Look at every page. -EBADMSG: damaged. */
+int db_check(struct db *db);
+
 /* Run one statement that gives no rows. TYPES has one letter per argument: 's' const char * (NULL is SQL
  * NULL), 'i' int64_t. Errors as above, and -EEXIST when a constraint refuses it. */
 int db_exec(struct db *db, const char *sql, const char *types, ...);

@@ -24,20 +24,9 @@
 #include "kernel/proc.h"
 #include "service/catalog.h"
 #include "service/db.h"
+#include "service/instance.h"
 
 #define RESERVE (1u << 20)
-
-static const struct db_kind run_kind = {
-	.file = "run.db",
-	.application_id = 1902277169, /* "qbr1" */
-	.version = 1,
-	.schema =
-		"CREATE TABLE meta(key TEXT PRIMARY KEY,value TEXT NOT NULL)STRICT,WITHOUT ROWID;"
-		"CREATE TABLE lease(id INTEGER PRIMARY KEY AUTOINCREMENT,kind TEXT NOT NULL "
-		"CHECK(kind IN('layer','blob','image','volume','tmp')),object TEXT NOT NULL,"
-		"pid INTEGER NOT NULL,start INTEGER NOT NULL,pidns INTEGER NOT NULL,mono INTEGER NOT NULL"
-		")STRICT;CREATE INDEX lease_object ON lease(kind,object)",
-};
 
 /* --- places --- */
 
@@ -255,7 +244,7 @@ static int open_top(struct store *s, enum store_mode mode)
 	struct statvfs fs;
 	int r;
 
-	if (mode == STORE_READ) {
+	if (mode != STORE_WRITE) {
 		s->dir = open(s->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		return s->dir < 0 ? fail_errno("open store '%s'", s->path)
 				  : check_owner(s->dir, s->path, false);
@@ -288,14 +277,18 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	if (!s)
 		return fail(ENOMEM, "out of memory");
 	s->dir = s->blobs = s->refs = s->layers = s->tmp = s->lock = s->run = -1;
-	s->read_only = mode == STORE_READ;
+	s->read_only = mode != STORE_WRITE;
 	s->path = absolute(path);
 	r = s->path ? open_top(s, mode) : fail(ENOMEM, "out of memory");
 	if (r == 0)
-		r = mode == STORE_READ ? open_parts(s) : begin_writing(s);
+		r = mode == STORE_WRITE ? begin_writing(s) : open_parts(s);
 	/* A writer was stopped before it had made all parts, so nothing can be there. */
-	if (r == -ENOENT && s->dir >= 0 && mode == STORE_READ)
+	if (r == -ENOENT && s->dir >= 0 && mode != STORE_WRITE)
 		r = fail(ENODATA, "the store '%s' has never been finished; it is empty", s->path);
+	if (mode == STORE_RUN && (r == -ENOENT || r == -ENODATA)) {
+		fail_clear();
+		r = 0;
+	}
 	if (r < 0) {
 		store_close(s);
 		return r;
@@ -558,10 +551,12 @@ static int check_boot(struct store *s)
 	return r < 0 ? r : 1;
 }
 
-static int open_run_db(struct store *s, const char *path)
+static int open_run_db(struct store *s, const char *path, bool check)
 {
-	int r = db_open(&s->run_db, s->run, path, &run_kind, NULL);
+	int r = db_open(&s->run_db, s->run, path, &instance_kind, NULL);
 
+	if (r == 0 && check)
+		r = db_check(s->run_db);
 	if (r == 0)
 		r = check_boot(s);
 	if (r > 0)
@@ -578,26 +573,24 @@ static int open_run_db(struct store *s, const char *path)
 		log_note("%s; making it again", fail_text());
 		db_close(s->run_db);
 		s->run_db = NULL;
-		r = move_aside(s->run, run_kind.file);
+		r = move_aside(s->run, instance_kind.file);
 		if (r < 0)
 			return r;
 	} else {
 		return r;
 	}
-	r = db_open(&s->run_db, s->run, path, &run_kind, NULL);
+	r = db_open(&s->run_db, s->run, path, &instance_kind, NULL);
 	if (r == 0)
 		r = check_boot(s);
 	return r < 0 ? r : 0;
 }
 
-int store_run(struct store *s)
+static int open_run(struct store *s, bool check)
 {
 	auto_free char *path = NULL;
 	auto_close int lock = -1;
 	int r;
 
-	if (s->run_db)
-		return 0;
 	path = run_path(s);
 	if (!path)
 		return fail(ENOMEM, "out of memory");
@@ -613,12 +606,24 @@ int store_run(struct store *s)
 	lock = file_lock(s->run, "run.lock", FILE_LOCK_EXCLUSIVE, true);
 	if (lock < 0)
 		return lock;
-	r = open_run_db(s, path);
+	r = open_run_db(s, path, check);
 	if (r < 0) {
 		db_close(s->run_db);
 		s->run_db = NULL;
 	}
 	return r;
+}
+
+int store_run(struct store *s)
+{
+	return s->run_db ? 0 : open_run(s, false);
+}
+
+int store_run_check(struct store *s)
+{
+	db_close(s->run_db);
+	s->run_db = NULL;
+	return open_run(s, true);
 }
 
 /* --- leases --- */

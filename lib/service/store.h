@@ -28,7 +28,11 @@ struct store {
 	struct db *run_db;
 };
 
-enum store_mode { STORE_READ, STORE_WRITE };
+enum store_mode {
+	STORE_READ,
+	STORE_WRITE,
+	STORE_RUN, /* as STORE_READ, but what is not there is no error: store_run serves without a store */
+};
 
 /* Open the store at PATH (NULL: QBOX_STORE, else /var/lib/qbox, or without root below XDG_DATA_HOME).
  * STORE_WRITE makes what is missing, takes db.lock shared and sweeps tmp/; -EROFS on a read-only file
@@ -43,6 +47,10 @@ void store_close(struct store *s);
  * lock below. -EPROTO: made by a newer qbox. */
 int store_db(struct store *s);
 int store_run(struct store *s);
+
+/* A query said -EBADMSG: open run.db again and look at all of it; what is damaged is moved aside and made
+ * anew, empty. */
+int store_run_check(struct store *s);
 
 /* Where the user who runs us keeps the store if nothing else is said; for messages. NULL: no memory. */
 char *store_default_path(void);

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* container - unit tests: creation, states, ends, removal, loss of run.db, commands that die half-way */
+#include "engine/container.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/fail.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "kernel/fd.h"
+#include "kernel/file.h"
+#include "kernel/path.h"
+#include "unit.h"
+
+static char top[] = "/tmp/unit-container.XXXXXX";
+static int dir;
+static struct store *s;
+
+static void open_store(void)
+{
+	store_close(s);
+	s = NULL;
+	CHECK(store_open(&s, NULL, STORE_WRITE) == 0);
+}
+
+static void fresh(void)
+{
+	store_close(s);
+	s = NULL;
+	CHECK(path_remove_tree(dir, "s") == 0 && path_remove_tree(dir, "run") == 0);
+	open_store();
+}
+
+/* As after a boot: what lay in memory is gone, the store is not. */
+static void reboot(void)
+{
+	store_close(s);
+	s = NULL;
+	CHECK(path_remove_tree(dir, "run") == 0);
+	open_store();
+}
+
+static bool exists(const char *fmt, const char *id)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), fmt, id);
+	return faccessat(dir, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int entries(const char *name)
+{
+	DIR *d = fdopendir(openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int n = -2;
+
+	if (!d)
+		return 0;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+static pid_t sleeper(struct proc_id *id)
+{
+	pid_t pid = fork();
+
+	/* As the process of a container it has none of our descriptors: a lock would live on in it. */
+	if (pid == 0)
+		fd_close_others(NULL, 0);
+	while (pid == 0)
+		pause();
+	CHECK(proc_identify(id, pid) == 0);
+	return pid;
+}
+
+static void reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+static struct container *create(const char *name, bool durable)
+{
+	static char *labels[] = { "b=2", "a=1", "b=3", "flag", NULL };
+	static char *layers[] = { "aaaa", "bbbb", NULL };
+	struct container_new n = {
+		.name = name,
+		.image_ref = "docker.io/library/web:1",
+		.image_digest = "sha256:00",
+		.command = "sleep 1",
+		.labels = labels,
+		.layers = layers,
+		.spec = "{\"x\":1}",
+		.spec_len = 7,
+		.durable = durable,
+	};
+	struct container *c = NULL;
+	int r = container_create(s, &n, &c);
+
+	if (r < 0)
+		printf("# create: %s\n", fail_text());
+	CHECK(r == 0 && c);
+	return c;
+}
+
+static pid_t start(struct container *c)
+{
+	struct container_start st = { 0 };
+	pid_t pid = sleeper(&st.init);
+
+	CHECK(container_started(s, c, &st) == 0);
+	container_unlock(c);
+	return pid;
+}
+
+static struct container *find(const char *name)
+{
+	struct container *c = NULL;
+	int r = container_find(s, name, &c);
+
+	if (r < 0)
+		printf("# find: %s\n", fail_text());
+	CHECK(r == 0 && c);
+	return c;
+}
+
+static enum container_state state_of(const char *name)
+{
+	auto_container struct container *c = NULL;
+
+	return container_find(s, name, &c) == 0 ? c->row->state : STATE_COUNT;
+}
+
+static size_t listed(void)
+{
+	auto_container_list struct container_list l = { 0 };
+
+	CHECK(container_list(s, &l) == 0);
+	return l.count;
+}
+
+static void check_life(bool durable)
+{
+	struct exit_record e = { .known = true, .code = 7, .reason = REASON_EXITED };
+	struct container *c, *other;
+	char id[65];
+	pid_t pid;
+
+	unit_case(
+		durable ? "life of a durable container" : "life of one that is removed at its end");
+	fresh();
+	c = create("web", durable);
+	strcpy(id, c->row->id);
+	CHECK(c->lock >= 0 && c->row->state == STATE_CREATING && c->row->run == 1);
+	CHECK(exists(durable ? "s/containers/%s/spec.json" : "run/c/%s/spec.json", id));
+	CHECK(exists("s/containers/%s/upper", id) == durable);
+	CHECK(state_of("web") == STATE_CREATING);
+	pid = start(c);
+	CHECK(exists("run/c/%s/state.json", id));
+	other = find(id);
+	CHECK_STR(other->row->name, "web");
+	CHECK(other->row->state == STATE_RUNNING && other->row->init.pid == pid);
+	CHECK(other->row->labels && other->row->labels[2] && !other->row->labels[3]);
+	CHECK_STR(other->row->labels[0], "a=1");
+	CHECK_STR(other->row->labels[1], "b=3");
+	CHECK_STR(other->row->labels[2], "flag=");
+	container_free(other);
+	CHECK(container_remove(s, c) == -EINVAL && strstr(fail_text(), "it is running"));
+	container_unlock(c);
+	reap(pid);
+	e.ended = time_now();
+	CHECK(container_ended(s, c, &e, false) == 0);
+	CHECK(container_ended(s, c, &e, false) == 0); /* twice */
+	CHECK(exists("run/c/%s/exit", id) == durable);
+	CHECK(exists("s/containers/%s/exit", id) == durable);
+	CHECK(state_of("web") == (durable ? STATE_STOPPED : STATE_COUNT));
+	memset(&e, 0, sizeof(e));
+	CHECK(container_find_exit(s, "web", &e) == 1 && e.code == 7 && e.run == 1 && e.known);
+	CHECK(container_find_exit(s, id, &e) == 1 && container_find_exit(s, "none", &e) == 0);
+	if (durable) {
+		CHECK(container_remove(s, c) == 0 && state_of("web") == STATE_COUNT);
+		CHECK(container_remove(s, c) == 0);
+	}
+	container_free(c);
+	CHECK(listed() == 0 && entries("run/c") == 0 && entries("s/containers") == 0);
+	CHECK(entries("s/tmp") == 0);
+}
+
+static void check_names(void)
+{
+	static const char *const bad[] = { "", "-a", ".a", "a/b", "a b", "a\nb", "\xc3\xa4",
+		"a123456789a123456789a123456789a123456789a123456789a123456789a123" };
+	struct container_new n = { 0 };
+	struct container *c, *other = NULL;
+	char prefix[65];
+
+	unit_case("names that cannot be");
+	fresh();
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		n.name = bad[i];
+		CHECK(container_create(s, &n, &other) == -EINVAL && !other);
+	}
+	CHECK(entries("run/c") == 0);
+
+	unit_case("a label without a key");
+	n = (struct container_new){ .labels = (char *[]){ "=x", NULL } };
+	CHECK(container_create(s, &n, &other) == -EINVAL && strstr(fail_text(), "label"));
+
+	unit_case("a name made from the image");
+	c = create(NULL, false);
+	CHECK(strlen(c->row->name) == 8 && strncmp(c->row->name, "web-", 4) == 0);
+	container_remove(s, c);
+	container_free(c);
+
+	unit_case("a name that is taken");
+	c = create("web", false);
+	n = (struct container_new){ .name = "web" };
+	CHECK(container_create(s, &n, &other) == -EEXIST && !other);
+	CHECK(strstr(fail_text(), c->row->id) == NULL && strstr(fail_text(), "'web'"));
+	CHECK(strstr(fail_hint_text(), "--replace"));
+	snprintf(prefix, sizeof(prefix), "%.12s", c->row->id);
+	CHECK(strstr(fail_text(), prefix));
+	CHECK(entries("run/c") == 1);
+
+	unit_case("found by prefix, not by one digit; a near miss");
+	prefix[2] = '\0';
+	CHECK(container_find(s, prefix, &other) == 0);
+	container_free(other);
+	prefix[1] = '\0';
+	CHECK(container_find(s, prefix, &other) == -ENOENT && !other);
+	CHECK(container_find(s, "", &other) == -ENOENT);
+	CHECK(container_find(s, "*", &other) == -ENOENT);
+	CHECK(container_find(s, "wbe", &other) == -ENOENT && strstr(fail_hint_text(), "'web'"));
+	container_remove(s, c);
+	container_free(c);
+}
+
+/* After a boot and after run.db was lost the rows come from the files. */
+static void check_loss(void)
+{
+	struct exit_record e = { .known = true, .code = 3, .reason = REASON_EXITED };
+	struct container *c;
+	pid_t pid;
+
+	unit_case("a boot: who ran has ended, nobody knows how");
+	fresh();
+	c = create("web", true);
+	pid = start(c);
+	container_free(c);
+	reboot();
+	c = find("web");
+	CHECK(c->row->state == STATE_STOPPED && c->row->has_last);
+	CHECK(!c->row->last.known && c->row->last.reason == REASON_LOST && c->row->last.ended);
+	CHECK_STR(c->row->labels[0], "a=1");
+	CHECK_STR(c->row->image_ref, "docker.io/library/web:1");
+
+	unit_case("started again after a boot: its second run");
+	CHECK(container_lock(s, c, true) == 0 && container_event(s, c, EVENT_START) == 0);
+	CHECK(c->row->run == 2);
+	reap(pid);
+	pid = start(c);
+	e.ended = time_now();
+	CHECK(container_ended(s, c, &e, false) == 0);
+	container_free(c);
+	reap(pid);
+	reboot();
+	c = find("web");
+	CHECK(c->row->run == 2 && c->row->last.known && c->row->last.code == 3);
+
+	unit_case("started, then power was cut: the exit before is not taken for it");
+	CHECK(container_lock(s, c, true) == 0 && container_event(s, c, EVENT_START) == 0);
+	container_free(c);
+	reboot();
+	c = find("web");
+	CHECK(c->row->run == 3 && !c->row->last.known && c->row->last.run == 3);
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
+	reboot();
+	CHECK(listed() == 0);
+
+	unit_case("run.db removed under us: what runs goes on running");
+	c = create("web", true);
+	pid = start(c);
+	container_free(c);
+	c = create("tmp", false);
+	pid_t second = start(c);
+	container_free(c);
+	store_close(s);
+	s = NULL;
+	for (const char *const *f =
+			(const char *const[]){ "run.db", "run.db-wal", "run.db-shm", NULL };
+		*f; f++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "run/%s", *f);
+		unlinkat(dir, path, 0);
+	}
+	open_store();
+	c = find("web");
+	CHECK(c->row->state == STATE_RUNNING && c->row->init.pid == pid && c->row->durable);
+	container_free(c);
+	c = find("tmp");
+	CHECK(c->row->state == STATE_RUNNING && c->row->init.pid == second && !c->row->durable);
+	container_free(c);
+	CHECK(listed() == 2);
+
+	unit_case("run.db damaged under us");
+	int fd = openat(dir, "run/run.db", O_RDWR | O_CLOEXEC);
+	static char noise[4096];
+
+	memset(noise, 0xa5, sizeof(noise));
+	for (int page = 1; page < 60; page++)
+		CHECK(pwrite(fd, noise, sizeof(noise), page * 4096) == sizeof(noise));
+	close(fd);
+	unlinkat(dir, "run/run.db-wal", 0);
+	unlinkat(dir, "run/run.db-shm", 0);
+	open_store();
+	CHECK(listed() == 2 && state_of("tmp") == STATE_RUNNING);
+	reap(pid);
+	reap(second);
+	CHECK(listed() == 1 && state_of("web") == STATE_STOPPED);
+}
+
+int main(void)
+{
+	char path[64];
+
+	log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), "unit", false);
+	if (!mkdtemp(top))
+		return 1;
+	dir = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "%s/s", top);
+	setenv("QBOX_STORE", path, 1);
+	snprintf(path, sizeof(path), "%s/run", top);
+	setenv("QBOX_RUN", path, 1);
+	umask(077);
+
+	check_life(false);
+	check_life(true);
+	check_names();
+	check_loss();
+
+	store_close(s);
+	path_remove_tree(AT_FDCWD, top);
+	return unit_end();
+}
