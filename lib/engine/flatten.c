@@ -123,10 +123,10 @@ int flatten_write(struct store *s, const struct image *image, int out)
 
 	pid = proc_fork(CLONE_NEWNS, keep, ARRAY_LEN(keep), NULL);
 	if (pid == 0) {
+		signal(SIGPIPE, SIG_IGN);
 		r = child(s, image, out);
 		if (r < 0)
-			record_send(failure[1], &(struct start_error){ .error = -r, .status = 125 },
-				fail_text());
+			record_send_failure(failure[1], -r);
 		_exit(r < 0);
 	}
 	close(failure[1]);
@@ -142,5 +142,5 @@ int flatten_write(struct store *s, const struct image *image, int out)
 		proc_format_status(text, sizeof(text), status);
 		return fail(EIO, "the packing process %s", text);
 	}
-	return r > 0 ? fail(e.error, "%s", e.object) : r;
+	return r > 0 ? record_fail(&e) : r;
 }

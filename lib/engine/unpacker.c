@@ -18,8 +18,7 @@
 #include "kernel/proc.h"
 #include "kernel/record.h"
 
-#define NOTES_MAX (16u << 20)
-#define PIECE     65536
+#define PIECE 65536
 
 /* The next bytes of the input, 0 at its end. */
 static ssize_t input_read(
@@ -46,7 +45,7 @@ static ssize_t input_read(
 static int feed_all(struct layer_unpacker *u, struct unpack_input *in, uint64_t *received)
 {
 	struct frame_reader frames = { .fd = in->fd };
-	static char piece[PIECE];
+	char piece[PIECE];
 	bool empty = !in->prefix_len;
 	ssize_t n;
 	int r = in->prefix_len ? layer_unpacker_feed(u, in->prefix, in->prefix_len) : 0;
@@ -136,8 +135,7 @@ static int fork_unpacker(struct unpack *u, struct layer_unpack *files,
 		signal(SIGPIPE, SIG_IGN);
 		r = unpack_run(files, &input, to, received);
 		if (r < 0)
-			record_send(failure[1], &(struct start_error){ .error = -r, .status = 125 },
-				fail_text());
+			record_send_failure(failure[1], -r);
 		_exit(r < 0);
 	}
 	close(notes[1]);
@@ -148,9 +146,10 @@ static int fork_unpacker(struct unpack *u, struct layer_unpack *files,
 		return (int)pid;
 	}
 	fcntl(notes[0], F_SETFL, O_NONBLOCK);
-	*u = (struct unpack){
-		.pid = pid, .notes = notes[0], .failure = failure[0], .text.limit = NOTES_MAX
-	};
+	*u = (struct unpack){ .pid = pid,
+		.notes = notes[0],
+		.failure = failure[0],
+		.text.limit = LAYER_NOTES_MAX + PIECE };
 	return 0;
 }
 
@@ -206,7 +205,7 @@ static int failure_of(struct unpack *u, int status)
 	if (r < 0)
 		return r;
 	if (r > 0)
-		return fail(e.error, "%s", e.object);
+		return record_fail(&e);
 	proc_format_status(text, sizeof(text), status);
 	return fail(EIO, "the unpacker %s", text);
 }

@@ -47,14 +47,13 @@ int frame_end(int fd)
 
 int frame_fail(int fd, int err)
 {
-	struct start_error e = { .error = err, .status = 125 };
 	uint8_t head[4];
 	int r;
 
 	put_length(head, FRAME_FAILED);
 	r = fd_write(fd, head, sizeof(head));
 	if (r == 0)
-		record_send(fd, &e, fail_text());
+		record_send_failure(fd, err);
 	return r;
 }
 
@@ -68,7 +67,7 @@ static ssize_t read_failure(int fd)
 		return r;
 	if (r == 0)
 		return fail(EPIPE, "the sending process ended");
-	return fail(e.error, "%s", e.object);
+	return record_fail(&e);
 }
 
 /* Read the head of the next frame: 1 when content follows, 0 at the end of the stream. */
@@ -115,4 +114,20 @@ ssize_t frame_read(struct frame_reader *r, void *buf, size_t len)
 		return fail(EPIPE, "the sending process ended");
 	r->left -= (uint32_t)n;
 	return n;
+}
+
+int frame_read_all(int fd, struct buf *out, size_t max)
+{
+	struct frame_reader reader = { .fd = fd };
+	char piece[8192];
+	size_t total = 0;
+	ssize_t n;
+
+	while ((n = frame_read(&reader, piece, sizeof(piece))) > 0) {
+		total += (size_t)n;
+		if (total > max)
+			return fail(EMSGSIZE, "the sending process sent more than %zu bytes", max);
+		buf_add(out, piece, (size_t)n);
+	}
+	return n < 0 ? (int)n : buf_check(out);
 }

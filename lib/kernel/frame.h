@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/buf.h"
+
 #define FRAME_MAX (1u << 20)
 
 /* Send LEN bytes (1 to FRAME_MAX) as one frame; the end. Errno value without text; SIGPIPE is the
@@ -33,5 +35,8 @@ struct frame_reader {
  * sent comes back as its negative errno value with its text recorded. -EPIPE: the writer ended
  * without a word; -EBADMSG: a frame that none of ours sends. */
 ssize_t frame_read(struct frame_reader *r, void *buf, size_t len);
+
+/* Append a whole stream to OUT. Errors as frame_read; -EMSGSIZE above MAX bytes. */
+int frame_read_all(int fd, struct buf *out, size_t max);
 
 #endif

@@ -15,10 +15,12 @@
 
 _Static_assert(sizeof(struct start_error) == 512, "FORMATS 3.3");
 
-void record_send(int fd, const struct start_error *e, const char *object)
+/* The hint comes behind the NUL of the object. */
+static void send_with_hint(
+	int fd, const struct start_error *e, const char *object, const char *hint)
 {
 	struct start_error out;
-	size_t len = object ? strlen(object) : 0;
+	size_t len = strlen(object), hint_len = strlen(hint);
 
 	memset(&out, 0, sizeof(out));
 	out.magic = MAGIC;
@@ -30,10 +32,34 @@ void record_send(int fd, const struct start_error *e, const char *object)
 	out.status = e->status;
 	if (len > RECORD_OBJECT_MAX)
 		memcpy(out.object + RECORD_OBJECT_MAX, "...", 3);
-	if (len > 0)
-		memcpy(out.object, object, len < RECORD_OBJECT_MAX ? len : RECORD_OBJECT_MAX);
+	memcpy(out.object, object, len < RECORD_OBJECT_MAX ? len : RECORD_OBJECT_MAX);
+	if (len + 1 + hint_len < sizeof(out.object))
+		memcpy(out.object + len + 1, hint, hint_len);
 	/* If the parent is gone there is nobody to tell. */
 	fd_write(fd, &out, sizeof(out));
+}
+
+void record_send(int fd, const struct start_error *e, const char *object)
+{
+	send_with_hint(fd, e, object ? object : "", "");
+}
+
+void record_send_failure(int fd, int err)
+{
+	send_with_hint(fd, &(struct start_error){ .error = err, .status = 125 }, fail_text(),
+		fail_hint_text());
+}
+
+int record_fail(const struct start_error *e)
+{
+	const char *hint = e->object + strlen(e->object) + 1;
+	const char *end = e->object + sizeof(e->object);
+	int r = fail(e->error, "%s", e->object);
+
+	/* Whoever sent it may be hijacked: there need not be a second NUL. */
+	if (hint < end && *hint && memchr(hint, '\0', (size_t)(end - hint)))
+		fail_hint(r, "%s", hint);
+	return r;
 }
 
 static bool is_valid(const struct start_error *e, unsigned steps, unsigned hints)

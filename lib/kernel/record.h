@@ -27,6 +27,13 @@ struct start_error {
  * no recorded text, and cannot fail in a way that somebody could act on. */
 void record_send(int fd, const struct start_error *e, const char *object);
 
+/* Send the failure ERR (an errno value > 0) with the recorded text and, where there is room for it, the hint.
+ * For a child that works on hostile bytes; its parent calls record_fail. */
+void record_send_failure(int fd, int err);
+
+/* Record the text and the hint of E, which came from record_send_failure. Returns its negative errno value. */
+int record_fail(const struct start_error *e);
+
 /* Wait for a record. 0: the other side ended without one. 1: *OUT holds one that is whole and whose step
  * is below STEPS and hint below HINTS. -EBADMSG, text recorded: something else came. */
 int record_recv(int fd, struct start_error *out, unsigned steps, unsigned hints);

@@ -25,6 +25,7 @@ static void stop(void)
 
 int main(void)
 {
+	auto_buf struct buf all = { 0 };
 	struct frame_reader r;
 	char buf[16];
 
@@ -38,14 +39,34 @@ int main(void)
 	CHECK(frame_read(&r, buf, sizeof(buf)) == 0 && frame_read(&r, buf, sizeof(buf)) == 0);
 	stop();
 
-	unit_case("a failure arrives with its number and text");
+	unit_case("a failure arrives with its number, text and hint");
 	start(&r);
-	fail(EACCES, "denied by '%s'", "x");
+	fail_hint(fail(EACCES, "denied by '%s'", "x"), "ask y");
 	CHECK(frame_fail(pipes[1], EACCES) == 0);
 	fail_clear();
 	CHECK(frame_read(&r, buf, sizeof(buf)) == -EACCES);
 	CHECK_STR(fail_text(), "denied by 'x'");
+	CHECK_STR(fail_hint_text(), "ask y");
 	stop();
+
+	unit_case("a whole stream, and no more than was asked for");
+	start(&r);
+	CHECK(frame_send(pipes[1], "hello ", 6) == 0 && frame_send(pipes[1], "world", 5) == 0);
+	CHECK(frame_end(pipes[1]) == 0);
+	buf_puts(&all, "> ");
+	CHECK(frame_read_all(pipes[0], &all, 11) == 0);
+	CHECK_STR(buf_str(&all), "> hello world");
+	stop();
+	start(&r);
+	CHECK(frame_send(pipes[1], "hello ", 6) == 0 && frame_send(pipes[1], "world", 5) == 0);
+	CHECK(frame_end(pipes[1]) == 0);
+	CHECK(frame_read_all(pipes[0], &all, 10) == -EMSGSIZE);
+	stop();
+	start(&r);
+	CHECK(frame_send(pipes[1], "hello ", 6) == 0);
+	close(pipes[1]);
+	CHECK(frame_read_all(pipes[0], &all, 100) == -EPIPE);
+	close(pipes[0]);
 
 	unit_case("a writer that dies is no end of the stream");
 	start(&r);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "base/fail.h"
 #include "kernel/fd.h"
 #include "unit.h"
 
@@ -48,6 +49,22 @@ static void receive(const char *object, struct start_error *e)
 	close(p[0]);
 }
 
+/* Record TEXT and HINT, send and receive them; nothing is recorded afterwards. */
+static void failure(const char *text, const char *hint, struct start_error *e)
+{
+	int p[2];
+
+	fail(EXDEV, "%s", text);
+	if (*hint)
+		fail_hint(-EXDEV, "%s", hint);
+	CHECK(pipe2(p, O_CLOEXEC) == 0);
+	record_send_failure(p[1], EXDEV);
+	close(p[1]);
+	fail_clear();
+	CHECK(record_recv(p[0], e, 1, 1) == 1);
+	close(p[0]);
+}
+
 int main(void)
 {
 	struct start_error e;
@@ -70,6 +87,39 @@ int main(void)
 	name[sizeof(name) - 1] = '\0';
 	receive(name, &e);
 	CHECK(strlen(e.object) == 483 && strcmp(e.object + 479, "n...") == 0);
+
+	unit_case("carries a failure with its hint");
+	failure("it broke", "mend it", &e);
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_text(), "it broke");
+	CHECK_STR(fail_hint_text(), "mend it");
+	failure("it broke", "", &e);
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_hint_text(), "");
+	failure("", "mend it", &e);
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_hint_text(), "mend it");
+
+	unit_case("leaves a hint out that has no room");
+	name[480] = '\0';
+	failure(name, "1234567", &e);
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_hint_text(), "");
+	failure(name, "123456", &e);
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_text(), name);
+	CHECK_STR(fail_hint_text(), "123456");
+
+	unit_case("reads no further than a hijacked sender wrote");
+	memset(e.object, 'x', sizeof(e.object));
+	e.object[10] = '\0';
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_text(), "xxxxxxxxxx");
+	CHECK_STR(fail_hint_text(), "");
+	e.object[10] = 'x';
+	e.object[sizeof(e.object) - 1] = '\0';
+	CHECK(record_fail(&e) == -EXDEV);
+	CHECK_STR(fail_hint_text(), "");
 
 	unit_case("takes the end of the pipe for success");
 	CHECK(pipe2(p, O_CLOEXEC) == 0);
