@@ -103,6 +103,32 @@ bool proc_alive(const struct proc_id *id)
 	return start == id->start && state != 'Z' && state != 'X';
 }
 
+int proc_open(const struct proc_id *id)
+{
+	auto_close int fd = id->pid > 0 ? (int)syscall(SYS_pidfd_open, id->pid, 0) : -1;
+
+	if (fd < 0 && id->pid > 0 && errno != ESRCH)
+		return -errno;
+	/* Whoever had the number when the pidfd was made has it still, if it is the right one now. */
+	return fd >= 0 && proc_alive(id) ? take_fd(&fd) : -ESRCH;
+}
+
+int proc_signal(const struct proc_id *id, int number)
+{
+	auto_close int fd = proc_open(id);
+	int r;
+
+	if (fd >= 0)
+		r = (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+	else if (fd == -ENOSYS && proc_alive(id))
+		r = kill(id->pid, number);
+	else
+		return -ESRCH;
+	if (r < 0 && errno == ESRCH)
+		return -ESRCH;
+	return r < 0 ? fail_errno("signal process %d", (int)id->pid) : 0;
+}
+
 int proc_boot_id(char out[37])
 {
 	static const char path[] = "/proc/sys/kernel/random/boot_id";

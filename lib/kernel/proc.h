@@ -20,6 +20,13 @@ int proc_identify(struct proc_id *out, pid_t pid);
 /* Does this very process still live? A zombie does not. False for another pid namespace's. */
 bool proc_alive(const struct proc_id *id);
 
+/* A pidfd (CLOEXEC) of exactly this process, readable when it has ended. -ESRCH without text: it has; -ENOSYS:
+ * not before Linux 5.3. */
+int proc_open(const struct proc_id *id);
+
+/* Send it signal NUMBER, and never a process that got its number later. -ESRCH without text: it has ended. */
+int proc_signal(const struct proc_id *id, int number);
+
 /* The 36 characters of /proc/sys/kernel/random/boot_id; OUT holds 37. */
 int proc_boot_id(char out[37]);
 

@@ -17,7 +17,7 @@
 static void test_identity(void)
 {
 	struct proc_id me, other, child;
-	int p[2], status;
+	int p[2], status, fd;
 	pid_t pid;
 	char c;
 
@@ -48,13 +48,26 @@ static void test_identity(void)
 	CHECK(proc_identify(&child, pid) == 0);
 	CHECK(child.start >= me.start && proc_alive(&child));
 
+	unit_case("opens and signals exactly this process");
+	other = child;
+	other.start++;
+	CHECK(proc_open(&other) == -ESRCH && proc_signal(&other, SIGKILL) == -ESRCH);
+	other.pid = 0;
+	CHECK(proc_open(&other) == -ESRCH && proc_signal(&other, SIGKILL) == -ESRCH);
+	CHECK(proc_alive(&child) && proc_signal(&child, 0) == 0);
+	fd = proc_open(&child);
+	CHECK(fd >= 0 || fd == -ENOSYS);
+	CHECK(proc_signal(&child, SIGKILL) == 0);
+	CHECK(fd < 0 || poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 5000) == 1);
+
 	unit_case("takes a zombie for dead");
-	kill(pid, SIGKILL);
 	CHECK(waitid(P_PID, (id_t)pid, &(siginfo_t){ 0 }, WEXITED | WNOWAIT) == 0);
-	CHECK(!proc_alive(&child));
+	CHECK(!proc_alive(&child) && proc_open(&child) == -ESRCH);
 	CHECK(waitpid(pid, &status, 0) == pid);
 	CHECK(!proc_alive(&child));
 	CHECK(proc_identify(&child, pid) == -ESRCH);
+	if (fd >= 0)
+		close(fd);
 	close(p[0]);
 	close(p[1]);
 }
