@@ -54,14 +54,14 @@ int pty_raw(int fd, struct pty_saved *saved)
 	raw.c_cc[VTIME] = 0;
 	/* From here on there is something to put back. */
 	saved->fd = fd;
-	return tcsetattr(fd, TCSADRAIN, &raw) < 0 ? fail_errno("set up the terminal") : 0;
+	return tcsetattr(fd, TCSANOW, &raw) < 0 ? fail_errno("set up the terminal") : 0;
 }
 
 void pty_restore(struct pty_saved *saved)
 {
 	/* It may have hung up. */
 	if (saved->fd >= 0)
-		tcsetattr(saved->fd, TCSADRAIN, &saved->modes);
+		tcsetattr(saved->fd, TCSANOW, &saved->modes);
 	saved->fd = -1;
 }
 
