@@ -9,13 +9,14 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/attr.h"
 #include "base/fail.h"
-#include "engine/monitor.h"
 #include "engine/start.h"
+#include "kernel/fd.h"
 #include "kernel/ns.h"
 #include "kernel/proc.h"
 #include "kernel/record.h"
@@ -26,11 +27,9 @@
 
 struct run {
 	const struct launch *launch;
-	struct monitor monitor;
-	int other[3]; /* the container's ends of the relays */
+	struct running *out;
 	int report[2];
-	pid_t pid;
-	int64_t lease;
+	int talk[2]; /* sockets: our word to go on, the child's terminal */
 	int status;
 };
 
@@ -43,25 +42,19 @@ static void close_pair(int *fds, size_t count)
 	}
 }
 
-static int open_monitor(struct run *r)
+static int open_ways(struct run *r)
 {
-	return monitor_open(&r->monitor, r->other);
+	if (pipe2(r->report, O_CLOEXEC) < 0)
+		return fail_errno("make a pipe");
+	return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, r->talk) < 0
+		? fail_errno("make a socket")
+		: 0;
 }
 
-static void close_monitor(struct run *r)
-{
-	close_pair(r->other, 3);
-	monitor_close(&r->monitor);
-}
-
-static int open_report(struct run *r)
-{
-	return pipe2(r->report, O_CLOEXEC) < 0 ? fail_errno("make a pipe") : 0;
-}
-
-static void close_report(struct run *r)
+static void close_ways(struct run *r)
 {
 	close_pair(r->report, 2);
+	close_pair(r->talk, 2);
 }
 
 /* Which of the namespaces this kernel does not have: it refuses them all together. */
@@ -83,30 +76,56 @@ static int explain_clone(int namespaces, int err)
 	return err;
 }
 
+/* A pid namespace holds for the children of who enters it. */
+static int enter_pid_namespace(const struct spec *spec)
+{
+	for (size_t i = 0; i < spec->join_count; i++) {
+		const struct spec_join *j = &spec->joins[i];
+		auto_close int fd = -1;
+
+		if (j->flag != CLONE_NEWPID)
+			continue;
+		fd = open(j->path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, CLONE_NEWPID) < 0)
+			return fail_errno("join '%s'", j->path);
+	}
+	return 0;
+}
+
+static NORETURN void run_child(struct run *r)
+{
+	const struct launch *l = r->launch;
+	struct start s;
+
+	start_init(&s, l->spec);
+	s.report = r->report[1];
+	s.gate = r->talk[1];
+	s.console = l->console >= 0 ? l->console : r->talk[1];
+	s.wait = l->wait;
+	s.stays = l->stays;
+	for (int i = 0; i < 3; i++)
+		s.stdio[i] = l->stdio[i];
+	start_run(&s);
+}
+
 static int start_process(struct run *r)
 {
-	int keep[4] = { r->report[1], r->other[0], r->other[1], r->other[2] };
-	int namespaces = r->launch->spec->namespaces;
+	const struct launch *l = r->launch;
+	int keep[] = { r->report[1], r->talk[1], l->console, l->wait, l->stdio[0], l->stdio[1],
+		l->stdio[2] };
+	/* The namespace of cgroups is made when the process is in its own. */
+	int namespaces = l->spec->namespaces & ~CLONE_NEWCGROUP;
+	int n = enter_pid_namespace(l->spec);
 
-	r->pid = proc_fork(namespaces, keep, ARRAY_LEN(keep), NULL);
-	if (r->pid < 0)
-		return explain_clone(namespaces, fail_wrap((int)r->pid, "make the container"));
-	if (r->pid == 0) {
-		struct start s = {
-			.spec = r->launch->spec,
-			.report = r->report[1],
-			.stdio = { r->other[0], r->other[1], r->other[2] },
-			.source = -1,
-			.root = -1,
-			.null = -1,
-			.empty = -1,
-			.workdir = -1,
-		};
-
-		start_run(&s);
-	}
-	close_pair(r->other, 3);
+	if (n < 0)
+		return n;
+	r->out->pid = proc_fork(namespaces, keep, ARRAY_LEN(keep), NULL);
+	if (r->out->pid < 0)
+		return explain_clone(namespaces, fail_wrap((int)r->out->pid, "make the container"));
+	if (r->out->pid == 0)
+		run_child(r);
 	close_pair(&r->report[1], 1);
+	close_pair(&r->talk[1], 1);
 	return 0;
 }
 
@@ -116,18 +135,18 @@ static void kill_process(struct run *r)
 {
 	int status;
 
-	if (r->pid > 0) {
-		kill(r->pid, SIGKILL);
-		proc_wait(r->pid, &status);
+	if (r->out->pid > 0) {
+		kill(r->out->pid, SIGKILL);
+		proc_wait(r->out->pid, &status);
 	}
-	r->pid = 0;
+	r->out->pid = 0;
 }
 
 static void unpin_image(struct run *r)
 {
-	if (r->lease)
-		store_unlease(r->launch->store, r->lease);
-	r->lease = 0;
+	if (r->out->lease)
+		store_unlease(r->launch->store, r->out->lease);
+	r->out->lease = 0;
 }
 
 /* While the child mounts: keep the image from gc, and see that gc has not been faster. */
@@ -140,7 +159,7 @@ static int pin_image(struct run *r)
 	if (!l->image)
 		return 0;
 	digest_format(digest, &l->image->manifest);
-	n = store_lease(l->store, "image", digest, &r->lease);
+	n = store_lease(l->store, "image", digest, &r->out->lease);
 	if (n < 0)
 		return n;
 	n = image_check(l->store, l->image);
@@ -149,13 +168,25 @@ static int pin_image(struct run *r)
 	return n;
 }
 
+/* Write down who it is, then let it go on. */
+static int open_gate(struct run *r)
+{
+	int n = r->launch->prepared ? r->launch->prepared(r->launch->ctx, r->out) : 0;
+
+	if (n < 0)
+		return n;
+	/* If it has failed meanwhile its report says why. */
+	(void)send(r->talk[0], "g", 1, MSG_NOSIGNAL);
+	return 0;
+}
+
 /* Wait for the report, or for a signal that ends us: a mount may hang for as long as a server is
  * away. */
 static int wait_for_report(struct run *r)
 {
 	struct pollfd p[2] = {
 		{ .fd = r->report[0], .events = POLLIN },
-		{ .fd = r->monitor.signals, .events = POLLIN },
+		{ .fd = r->launch->signals, .events = POLLIN },
 	};
 	struct signalfd_siginfo info;
 
@@ -164,7 +195,7 @@ static int wait_for_report(struct run *r)
 			return fail_errno("wait for the container");
 		if (p[0].revents)
 			return 0;
-		if (!p[1].revents || read(r->monitor.signals, &info, sizeof(info)) != sizeof(info))
+		if (!p[1].revents || read(r->launch->signals, &info, sizeof(info)) != sizeof(info))
 			continue;
 		switch (info.ssi_signo) {
 		case SIGHUP:
@@ -190,53 +221,90 @@ static int confirm_start(struct run *r)
 	return start_describe(&e);
 }
 
+/* The child sent it before it began its report's end. */
+static int receive_terminal(struct run *r)
+{
+	size_t count = 1;
+	char word;
+
+	if (!r->launch->spec->terminal || r->launch->console >= 0)
+		return 0;
+	if (fd_recv(r->talk[0], &word, 1, &r->out->terminal, &count) != 1 || count != 1)
+		return fail(EPROTO, "no terminal came from the container");
+	return fcntl(r->out->terminal, F_SETFL, O_RDWR | O_NONBLOCK) < 0
+		? fail_errno("use the terminal")
+		: 0;
+}
+
+static void close_terminal(struct run *r)
+{
+	close_pair(&r->out->terminal, 1);
+}
+
 /* In order; if one fails, what came before is undone in reverse. */
 static const struct {
 	int (*run)(struct run *r);
 	void (*undo)(struct run *r);
 } steps[] = {
-	{ open_monitor, close_monitor },
-	{ open_report, close_report },
+	{ open_ways, NULL },
 	{ start_process, kill_process },
 	{ pin_image, unpin_image },
+	{ open_gate, NULL },
 	{ confirm_start, NULL },
+	{ receive_terminal, close_terminal },
 };
-
-static int watch(struct run *r)
-{
-	int status, n = monitor_run(&r->monitor, r->pid, &status);
-
-	if (n < 0)
-		return n;
-	r->pid = 0;
-	r->status = WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
-	return 0;
-}
 
 int launch_protect(const char *name, char *const *args)
 {
 	return self_protect(name, args);
 }
 
-int launch_run(const struct launch *l, int *status)
+void launch_init(struct launch *l, const struct spec *spec)
+{
+	*l = (struct launch){
+		.spec = spec,
+		.stdio = { -1, -1, -1 },
+		.signals = -1,
+		.console = -1,
+		.wait = -1,
+	};
+}
+
+int launch_begin(const struct launch *l, struct running *out, int *status)
 {
 	struct run r = {
-		.launch = l, .other = { -1, -1, -1 }, .report = { -1, -1 }, .status = STATUS_OURS
+		.launch = l,
+		.out = out,
+		.report = { -1, -1 },
+		.talk = { -1, -1 },
+		.status = STATUS_OURS,
 	};
 	size_t done = 0;
 	int n = 0;
 
+	*out = (struct running){ .terminal = -1 };
 	while (done < ARRAY_LEN(steps) && n == 0) {
 		n = steps[done].run(&r);
 		if (n == 0)
 			done++;
 	}
-	if (n == 0)
-		n = watch(&r);
-	/* Also after a good end: then it is descriptors and the lease. */
-	while (done > 0)
+	while (n < 0 && done > 0)
 		if (steps[--done].undo)
 			steps[done].undo(&r);
+	close_ways(&r);
 	*status = r.status;
 	return n;
+}
+
+void launch_end(const struct launch *l, struct running *r)
+{
+	close_pair(&r->terminal, 1);
+	if (r->lease)
+		store_unlease(l->store, r->lease);
+	r->lease = 0;
+}
+
+int launch_status(int status)
+{
+	return WIFSIGNALED(status) ? STATUS_SIGNAL + WTERMSIG(status) : WEXITSTATUS(status);
 }

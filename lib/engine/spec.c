@@ -3,8 +3,10 @@
 #include "engine/spec.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -16,6 +18,7 @@
 #include "base/str.h"
 #include "engine/image.h"
 #include "kernel/caps.h"
+#include "kernel/sig.h"
 
 /* --- the defaults --- */
 
@@ -28,45 +31,36 @@
 #define NAMESPACES_DEFAULT \
 	(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP)
 
+#define PIDS_DEFAULT 2048
+#define STOP_TIMEOUT 10
+
+#define HOSTNAME_CHARS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-."
+
+#define PLAIN (MS_NOSUID | MS_NOEXEC | MS_NODEV)
+
 static const char path_default[] =
 	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-static const struct spec_mount mounts[] = {
-	{ "/proc", "proc", "proc", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, false, false },
-	{ "/dev", "tmpfs", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=755,size=64m", false, false },
-	{ "/dev/pts", "devpts", "devpts", MS_NOSUID | MS_NOEXEC,
-		"newinstance,ptmxmode=0666,mode=0620,gid=5", false, false },
-	{ "/dev/shm", "tmpfs", "shm", MS_NOSUID | MS_NOEXEC | MS_NODEV, "mode=1777,size=64m", false,
-		false },
-	{ "/dev/mqueue", "mqueue", "mqueue", MS_NOSUID | MS_NOEXEC | MS_NODEV, NULL, true, false },
-	{ "/sys", "sysfs", "sysfs", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY, NULL, false,
-		false },
-	{ "/sys/fs/cgroup", "cgroup2", "cgroup2", MS_NOSUID | MS_NOEXEC | MS_NODEV | MS_RDONLY,
-		NULL, false, true },
-};
-
-static const struct spec_device devices[] = {
-	{ "null", 1, 3 },
-	{ "zero", 1, 5 },
-	{ "full", 1, 7 },
-	{ "random", 1, 8 },
-	{ "urandom", 1, 9 },
-	{ "tty", 5, 0 },
-};
-
-static const struct spec_link links[] = {
-	{ "ptmx", "pts/ptmx" },
-	{ "fd", "/proc/self/fd" },
-	{ "stdin", "/proc/self/fd/0" },
-	{ "stdout", "/proc/self/fd/1" },
-	{ "stderr", "/proc/self/fd/2" },
+static const struct {
+	const char *target, *type, *source, *data;
+	unsigned long flags;
+	bool optional;
+} mounts[] = {
+	{ "/proc", "proc", "proc", NULL, PLAIN, false },
+	{ "/dev", "tmpfs", "tmpfs", "mode=755,size=64m", MS_NOSUID | MS_NOEXEC, false },
+	{ "/dev/pts", "devpts", "devpts", "newinstance,ptmxmode=0666,mode=0620,gid=5",
+		MS_NOSUID | MS_NOEXEC, false },
+	{ "/dev/shm", "tmpfs", "shm", "mode=1777,size=64m", PLAIN, false },
+	{ "/dev/mqueue", "mqueue", "mqueue", NULL, PLAIN, true },
+	{ "/sys", "sysfs", "sysfs", NULL, PLAIN | MS_RDONLY, false },
+	{ "/sys/fs/cgroup", "cgroup", "cgroup", NULL, PLAIN | MS_RDONLY, true },
 };
 
 /* Let an unprivileged user ping and listen below 1024: of a network that is the container's
  * alone. */
-static const struct spec_sysctl sysctls[] = {
-	{ "net/ipv4/ip_unprivileged_port_start", "0", CLONE_NEWNET },
-	{ "net/ipv4/ping_group_range", "0 2147483647", CLONE_NEWNET },
+static const char *const sysctls[][2] = {
+	{ "net/ipv4/ip_unprivileged_port_start", "0" },
+	{ "net/ipv4/ping_group_range", "0 2147483647" },
 };
 
 static const struct spec_rlimit rlimits[] = {
@@ -99,26 +93,6 @@ static const char *const read_only[] = {
 	"/proc/irq",
 	"/proc/sys",
 	"/proc/sysrq-trigger",
-};
-
-static const struct spec template = {
-	.namespaces = NAMESPACES_DEFAULT,
-	.caps = CAPS_DEFAULT,
-	.umask = 022,
-	.mounts = mounts,
-	.mount_count = ARRAY_LEN(mounts),
-	.devices = devices,
-	.device_count = ARRAY_LEN(devices),
-	.links = links,
-	.link_count = ARRAY_LEN(links),
-	.sysctls = sysctls,
-	.sysctl_count = ARRAY_LEN(sysctls),
-	.rlimits = rlimits,
-	.rlimit_count = ARRAY_LEN(rlimits),
-	.masked = masked,
-	.masked_count = ARRAY_LEN(masked),
-	.read_only = read_only,
-	.read_only_count = ARRAY_LEN(read_only),
 };
 
 /* --- lists --- */
@@ -158,15 +132,35 @@ static int list_add(char ***list, const char *s)
 	return more[n] ? 0 : no_memory();
 }
 
-static int set_string(char **to, const char *s)
+int spec_set(char **member, const char *value)
 {
-	char *copy = strdup(s);
+	char *copy = strdup(value);
 
 	if (!copy)
 		return no_memory();
-	free(*to);
-	*to = copy;
+	free(*member);
+	*member = copy;
 	return 0;
+}
+
+/* OLD with room for one more item after COUNT of SIZE bytes. NULL: no memory, and OLD stays. */
+static void *grow(void *old, size_t count, size_t size)
+{
+	void *more = realloc(old, (count + 1) * size);
+
+	if (!more)
+		no_memory();
+	return more;
+}
+
+/* A copy of S, which may be NULL. A lack of memory is noted in *R. */
+static char *copy(const char *s, int *r)
+{
+	char *out = s ? strdup(s) : NULL;
+
+	if (s && !out)
+		*r = no_memory();
+	return out;
 }
 
 /* --- the spec --- */
@@ -183,40 +177,104 @@ static void make_hostname(char *out)
 	} while (str_only(out, "0123456789"));
 }
 
+static int init_lists(struct spec *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(mounts) && r == 0; i++)
+		r = spec_add_mount(s,
+			&(struct spec_mount){ .target = (char *)mounts[i].target,
+				.type = (char *)mounts[i].type,
+				.source = (char *)mounts[i].source,
+				.data = (char *)mounts[i].data,
+				.flags = mounts[i].flags,
+				.optional = mounts[i].optional });
+	for (size_t i = 0; i < ARRAY_LEN(sysctls) && r == 0; i++)
+		r = spec_add_sysctl(s, sysctls[i][0], sysctls[i][1], true);
+	for (size_t i = 0; i < ARRAY_LEN(rlimits) && r == 0; i++)
+		r = spec_add_rlimit(s, &rlimits[i]);
+	for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
+		r = spec_add_masked(s, masked[i]);
+	for (size_t i = 0; i < ARRAY_LEN(read_only) && r == 0; i++)
+		r = spec_add_read_only(s, read_only[i]);
+	return r;
+}
+
 int spec_init(struct spec *s)
 {
-	char item[sizeof("HOSTNAME=") + sizeof(s->hostname)] = "HOSTNAME=";
+	char name[sizeof(s->hostname)];
 	int r;
 
-	*s = template;
-	make_hostname(s->hostname);
-	strcat(item, s->hostname);
-	r = spec_set_env(s, path_default);
+	*s = (struct spec){
+		.namespaces = NAMESPACES_DEFAULT,
+		.caps = CAPS_DEFAULT,
+		.umask = 022,
+		.oom_score = INT_MIN,
+		.limits.pids = PIDS_DEFAULT,
+		.stop_signal = SIGTERM,
+		.stop_timeout = STOP_TIMEOUT,
+	};
+	make_hostname(name);
+	r = init_lists(s);
 	if (r == 0)
-		r = spec_set_env(s, item);
+		r = spec_set_env(s, path_default);
 	if (r == 0)
-		r = spec_set_cwd(s, "/");
-	return r < 0 ? r : spec_set_user(s, "");
+		r = spec_set_hostname(s, name);
+	if (r == 0)
+		r = spec_set(&s->cwd, "/");
+	return r < 0 ? r : spec_set(&s->user, "");
+}
+
+static void free_mount(struct spec_mount *m)
+{
+	free(m->target);
+	free(m->type);
+	free(m->source);
+	free(m->data);
 }
 
 void spec_free(struct spec *s)
 {
 	free(s->root.dir);
 	free_list(s->root.layers);
+	free(s->root.upper);
 	free_list(s->args);
 	free_list(s->env);
+	free_list(s->labels);
+	free_list(s->masked);
+	free_list(s->read_only);
+	free_list(s->groups);
 	free(s->cwd);
 	free(s->user);
+	free(s->seccomp);
+	free(s->cgroup);
+	free(s->limits.cpus);
+	free(s->limits.mems);
+	while (s->mount_count > 0)
+		free_mount(&s->mounts[--s->mount_count]);
+	while (s->device_count > 0)
+		free(s->devices[--s->device_count].path);
+	while (s->sysctl_count > 0) {
+		free(s->sysctls[--s->sysctl_count].path);
+		free(s->sysctls[s->sysctl_count].value);
+	}
+	while (s->join_count > 0)
+		free(s->joins[--s->join_count].path);
+	free(s->mounts);
+	free(s->devices);
+	free(s->sysctls);
+	free(s->joins);
+	free(s->rlimits);
 	*s = (struct spec){ 0 };
 }
 
 int spec_set_root_dir(struct spec *s, const char *dir)
 {
 	s->root.kind = SPEC_ROOT_DIR;
-	return set_string(&s->root.dir, dir);
+	return spec_set(&s->root.dir, dir);
 }
 
-static int add_args(struct spec *s, char *const *args, size_t count)
+int spec_add_args(struct spec *s, char *const *args, size_t count)
 {
 	int r = 0;
 
@@ -229,47 +287,200 @@ int spec_set_args(struct spec *s, char *const *args, size_t count)
 {
 	free_list(s->args);
 	s->args = NULL;
-	return add_args(s, args, count);
+	return spec_add_args(s, args, count);
 }
 
-/* Where KEY, of LEN bytes, stands in the environment; its length if it does not. */
-static size_t find_env(const struct spec *s, const char *key, size_t len)
+/* Where KEY, of LEN bytes, stands in a list of KEY=VALUE; its length if it does not. */
+static size_t find_key(char *const *list, const char *key, size_t len)
 {
 	size_t i = 0;
 
-	while (s->env && s->env[i] && !(strncmp(s->env[i], key, len) == 0 && s->env[i][len] == '='))
+	while (list && list[i] && !(strncmp(list[i], key, len) == 0 && list[i][len] == '='))
 		i++;
 	return i;
 }
 
-int spec_set_env(struct spec *s, const char *item)
+static int set_item(char ***list, const char *item, const char *what)
 {
 	const char *equals = strchr(item, '=');
 	size_t at;
 
 	if (!equals || equals == item)
-		return fail(EINVAL, "environment '%s' is not KEY=VALUE", item);
-	at = find_env(s, item, (size_t)(equals - item));
-	if (s->env && s->env[at])
-		return set_string(&s->env[at], item);
-	return list_add(&s->env, item);
+		return fail(EINVAL, "%s '%s' is not KEY=VALUE", what, item);
+	at = find_key(*list, item, (size_t)(equals - item));
+	if (*list && (*list)[at])
+		return spec_set(&(*list)[at], item);
+	return list_add(list, item);
+}
+
+static const char *get_item(char *const *list, const char *key)
+{
+	size_t len = strlen(key), at = find_key(list, key, len);
+
+	return list && list[at] ? list[at] + len + 1 : NULL;
+}
+
+int spec_set_env(struct spec *s, const char *item)
+{
+	return set_item(&s->env, item, "environment");
+}
+
+int spec_set_label(struct spec *s, const char *item)
+{
+	return set_item(&s->labels, item, "label");
 }
 
 const char *spec_env(const struct spec *s, const char *key)
 {
-	size_t len = strlen(key), at = find_env(s, key, len);
-
-	return s->env && s->env[at] ? s->env[at] + len + 1 : NULL;
+	return get_item(s->env, key);
 }
 
-int spec_set_cwd(struct spec *s, const char *cwd)
+const char *spec_label(const struct spec *s, const char *key)
 {
-	return set_string(&s->cwd, cwd);
+	return get_item(s->labels, key);
 }
 
-int spec_set_user(struct spec *s, const char *user)
+int spec_set_hostname(struct spec *s, const char *name)
 {
-	return set_string(&s->user, user);
+	char item[sizeof("HOSTNAME=") + sizeof(s->hostname)] = "HOSTNAME=";
+	size_t len = strlen(name);
+
+	if (len == 0 || len >= sizeof(s->hostname) || strspn(name, HOSTNAME_CHARS) != len)
+		return fail(EINVAL, "'%s' is no host name of 1 to 64 letters, digits, '-' and '.'",
+			name);
+	strcpy(s->hostname, name);
+	strcat(item, name);
+	return spec_set_env(s, item);
+}
+
+int spec_add_mount(struct spec *s, const struct spec_mount *item)
+{
+	struct spec_mount m = *item, *more;
+	int r = 0;
+
+	m.target = copy(item->target, &r);
+	m.type = copy(item->type, &r);
+	m.source = copy(item->source, &r);
+	m.data = copy(item->data, &r);
+	more = r < 0 ? NULL : grow(s->mounts, s->mount_count, sizeof(m));
+	if (!more) {
+		free_mount(&m);
+		return -ENOMEM;
+	}
+	s->mounts = more;
+	spec_remove_mount(s, m.target);
+	s->mounts[s->mount_count++] = m;
+	return 0;
+}
+
+void spec_remove_mount(struct spec *s, const char *target)
+{
+	for (size_t i = 0; i < s->mount_count; i++) {
+		if (strcmp(s->mounts[i].target, target) != 0)
+			continue;
+		free_mount(&s->mounts[i]);
+		memmove(&s->mounts[i], &s->mounts[i + 1],
+			(--s->mount_count - i) * sizeof(*s->mounts));
+		return;
+	}
+}
+
+int spec_add_device(struct spec *s, const struct spec_device *item)
+{
+	struct spec_device d = *item, *more;
+	int r = 0;
+
+	d.path = copy(item->path, &r);
+	more = r < 0 ? NULL : grow(s->devices, s->device_count, sizeof(d));
+	if (!more) {
+		free(d.path);
+		return -ENOMEM;
+	}
+	s->devices = more;
+	s->devices[s->device_count++] = d;
+	return 0;
+}
+
+int spec_add_sysctl(struct spec *s, const char *path, const char *value, bool optional)
+{
+	struct spec_sysctl c = { .optional = optional }, *more;
+	int r = 0;
+
+	for (size_t i = 0; i < s->sysctl_count; i++)
+		if (strcmp(s->sysctls[i].path, path) == 0) {
+			s->sysctls[i].optional = optional;
+			return spec_set(&s->sysctls[i].value, value);
+		}
+	c.path = copy(path, &r);
+	c.value = copy(value, &r);
+	more = r < 0 ? NULL : grow(s->sysctls, s->sysctl_count, sizeof(c));
+	if (!more) {
+		free(c.path);
+		free(c.value);
+		return -ENOMEM;
+	}
+	s->sysctls = more;
+	s->sysctls[s->sysctl_count++] = c;
+	return 0;
+}
+
+int spec_add_rlimit(struct spec *s, const struct spec_rlimit *item)
+{
+	struct spec_rlimit *more;
+
+	for (size_t i = 0; i < s->rlimit_count; i++)
+		if (s->rlimits[i].resource == item->resource) {
+			s->rlimits[i] = *item;
+			return 0;
+		}
+	more = grow(s->rlimits, s->rlimit_count, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	s->rlimits = more;
+	s->rlimits[s->rlimit_count++] = *item;
+	return 0;
+}
+
+int spec_add_join(struct spec *s, int flag, const char *path)
+{
+	struct spec_join *more = grow(s->joins, s->join_count, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->joins = more;
+	more[s->join_count] = (struct spec_join){ .flag = flag, .path = strdup(path) };
+	if (!more[s->join_count].path)
+		return no_memory();
+	s->join_count++;
+	s->namespaces &= ~flag;
+	return 0;
+}
+
+int spec_add_group(struct spec *s, const char *group)
+{
+	return list_add(&s->groups, group);
+}
+
+int spec_add_masked(struct spec *s, const char *path)
+{
+	return list_add(&s->masked, path);
+}
+
+int spec_add_read_only(struct spec *s, const char *path)
+{
+	return list_add(&s->read_only, path);
+}
+
+int spec_set_privileged(struct spec *s)
+{
+	free_list(s->masked);
+	free_list(s->read_only);
+	s->masked = s->read_only = NULL;
+	s->caps = (CAP_BIT(caps_last()) - 1) | CAP_BIT(caps_last());
+	for (size_t i = 0; i < s->mount_count; i++)
+		if (strncmp(s->mounts[i].target, "/sys", 4) == 0)
+			s->mounts[i].flags &= ~(unsigned long)MS_RDONLY;
+	return spec_set(&s->seccomp, "unconfined");
 }
 
 /* --- from an image --- */
@@ -282,7 +493,7 @@ static int take_layers(struct spec *s, const struct image *i, const char *layers
 		return fail(EINVAL, "image '%s' has no layers", i->reference);
 	s->root.kind = SPEC_ROOT_LAYERS;
 	s->root.layer_count = i->layer_count;
-	r = set_string(&s->root.dir, layers);
+	r = spec_set(&s->root.dir, layers);
 	for (size_t n = i->layer_count; n > 0 && r == 0; n--)
 		r = list_add(&s->root.layers, i->layers[n - 1]);
 	return r;
@@ -300,11 +511,31 @@ static int take_cwd(struct spec *s, const char *cwd)
 		return no_memory();
 	strcpy(absolute, *cwd == '/' ? "" : "/");
 	strcat(absolute, cwd);
-	return spec_set_cwd(s, absolute);
+	return spec_set(&s->cwd, absolute);
+}
+
+static int take_words(struct spec *s, const struct image *i, const struct spec_words *w)
+{
+	int r = 0;
+
+	free_list(s->args);
+	s->args = NULL;
+	if (!w->entrypoint)
+		r = spec_add_args(s, i->entrypoint, list_length(i->entrypoint));
+	else if (*w->entrypoint)
+		r = list_add(&s->args, w->entrypoint);
+	if (r == 0 && (w->count > 0 || w->entrypoint))
+		r = spec_add_args(s, w->args, w->count);
+	else if (r == 0)
+		r = spec_add_args(s, i->cmd, list_length(i->cmd));
+	if (r < 0 || s->args)
+		return r;
+	r = fail(EINVAL, "image '%s' names no command", i->reference);
+	return fail_hint(r, "give one: qrun IMAGE COMMAND [ARG...]");
 }
 
 int spec_from_image(
-	struct spec *s, const struct image *i, const char *layers, char *const *args, size_t count)
+	struct spec *s, const struct image *i, const char *layers, const struct spec_words *words)
 {
 	int r = take_layers(s, i, layers);
 
@@ -313,17 +544,11 @@ int spec_from_image(
 	if (r == 0)
 		r = take_cwd(s, i->workdir);
 	if (r == 0 && i->user)
-		r = spec_set_user(s, i->user);
-	if (r == 0)
-		r = spec_set_args(s, i->entrypoint, list_length(i->entrypoint));
-	if (r == 0 && count > 0)
-		r = add_args(s, args, count);
-	else if (r == 0)
-		r = add_args(s, i->cmd, list_length(i->cmd));
-	if (r < 0)
-		return fail_wrap(r, "image '%s'", i->reference);
-	if (s->args)
-		return 0;
-	r = fail(EINVAL, "image '%s' names no command", i->reference);
-	return fail_hint(r, "give one: qrun IMAGE COMMAND [ARG...]");
+		r = spec_set(&s->user, i->user);
+	if (r == 0 && i->stop_signal && *i->stop_signal) {
+		r = sig_parse(i->stop_signal);
+		s->stop_signal = r > 0 ? r : SIGTERM;
+		r = r < 0 ? r : 0;
+	}
+	return r < 0 ? fail_wrap(r, "image '%s'", i->reference) : take_words(s, i, words);
 }

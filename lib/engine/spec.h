@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* spec - what to run and how, as an OCI runtime spec says it, in memory
  *
- * spec_init is the one template; flags and the image's config change it afterwards. Lists of the
- * template are constant tables, shared by all. */
+ * spec_init is the one template; flags and the image's config change it afterwards, and specjson.h
+ * writes and reads it as a config.json. All strings and lists belong to the spec. */
 #ifndef ENGINE_SPEC_H
 #define ENGINE_SPEC_H
 
@@ -14,25 +14,28 @@
 struct image;
 
 struct spec_mount {
-	const char *target, *type, *source;
-	unsigned long flags; /* MS_* */
-	const char *data;    /* NULL: none */
-	bool optional;       /* skipped where the kernel does not have it */
-	bool unified;        /* only where the host has nothing but cgroup v2 */
+	char *target, *type, *source; /* type "bind": source is a path of the host */
+	char *data;                   /* NULL: none */
+	unsigned long flags;          /* MS_*; of a bind with submounts MS_BIND | MS_REC */
+	unsigned long propagation; /* MS_PRIVATE, MS_SLAVE, ..., perhaps MS_REC; 0 as MS_PRIVATE */
+	bool optional;             /* skipped where the kernel does not have it */
+	bool copy_up; /* an empty source first gets what the root holds in this place */
 };
 
 struct spec_device {
-	const char *name;
-	unsigned major, minor; /* of a character device, mode 0666 */
-};
-
-struct spec_link {
-	const char *name, *target;
+	char *path;    /* absolute; usually below /dev */
+	unsigned type; /* S_IFCHR, S_IFBLK, S_IFIFO */
+	unsigned major, minor;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	char access
+		[4]; /* of "rwm": what the device cgroup lets through; "": nothing is added to it */
 };
 
 struct spec_sysctl {
-	const char *path, *value; /* below /proc/sys; skipped where the kernel does not have it */
-	int namespace;            /* only if the container has its own of these: CLONE_NEW* */
+	char *path, *value; /* path below /proc/sys, with slashes */
+	bool optional; /* skipped where the kernel does not have it, or another namespace rules it */
 };
 
 struct spec_rlimit {
@@ -40,36 +43,67 @@ struct spec_rlimit {
 	uint64_t soft, hard; /* lowered to what is inherited, never raised */
 };
 
+/* A namespace of somebody else to join: PATH as /proc/PID/ns/net, of a type CLONE_NEW*. */
+struct spec_join {
+	int flag;
+	char *path;
+};
+
 enum spec_root_kind {
-	SPEC_ROOT_LAYERS, /* an overlay of layers; what is written lies in memory and
-                       goes at the end */
+	SPEC_ROOT_LAYERS, /* an overlay of layers */
 	SPEC_ROOT_DIR,    /* a directory as it is; what is written stays */
 };
 
 struct spec_root {
 	enum spec_root_kind kind;
 	char *dir;     /* the directory, or the one that holds the layers */
-	char **layers; /* names in DIR of what has the tree in fs/; top first,
-                    NULL-terminated */
+	char **layers; /* names in DIR of what has the tree in fs/; top first, NULL-terminated */
 	size_t layer_count;
+	char *upper; /* directory that holds upper/ and work/; NULL: in memory, gone at the end */
+	bool read_only;
+	unsigned long propagation; /* MS_*; 0 as MS_PRIVATE */
+};
+
+/* Resource limits; what is not set is as spec_init leaves it. */
+struct spec_limits {
+	int64_t memory, memory_swap,
+		memory_reservation;    /* bytes; 0: none; memory_swap -1: unlimited */
+	int64_t cpu_quota, cpu_period; /* microseconds; quota 0: none */
+	uint64_t cpu_shares;           /* 2 to 262144; 0: default */
+	int64_t pids;                  /* 0: none */
+	char *cpus, *mems;             /* sets as "0-3,7"; NULL: all */
 };
 
 struct spec {
 	struct spec_root root;
 	char **args, **env; /* NULL-terminated; env holds KEY=VALUE, each KEY once */
-	char *cwd, *user;   /* absolute; as passwd_find takes it */
+	char *cwd;          /* absolute */
+	char *user;         /* as passwd_find takes it */
+	char **groups;      /* more of them, names or numbers; NULL-terminated */
+	char **labels;      /* KEY=VALUE, each KEY once: annotations of a config.json */
 	char hostname[65];
-	int namespaces; /* CLONE_NEW* */
+	int namespaces; /* CLONE_NEW* to make */
+	struct spec_join *joins;
 	uint64_t caps;
+	bool no_new_privileges;
+	char *seccomp; /* NULL: the default filter; "unconfined"; else the text of a profile */
+	bool terminal; /* a new pty is the standard input, output and error */
+	unsigned short rows, columns;
+	bool init;     /* our own init is process 1 */
+	int oom_score; /* oom_score_adj; INT_MIN: as inherited, but not less than 0 */
 	mode_t umask;
-	const struct spec_mount *mounts;
-	const struct spec_device *devices; /* in /dev */
-	const struct spec_link *links;     /* in /dev */
-	const struct spec_sysctl *sysctls;
-	const struct spec_rlimit *rlimits;
-	const char *const *masked, *const *read_only;
-	size_t mount_count, device_count, link_count, sysctl_count, rlimit_count, masked_count,
-		read_only_count;
+	struct spec_mount *mounts;
+	struct spec_device *devices;
+	struct spec_sysctl *sysctls;
+	struct spec_rlimit *rlimits;
+	char **masked, **read_only; /* "*" stands for a number */
+	char *cgroup; /* path below the mount of the hierarchies; NULL: chosen by launch */
+	struct spec_limits limits;
+	bool best_effort; /* go on without a limit that this host cannot enforce */
+	bool no_cgroup;   /* none is made: what is inherited stays */
+	int stop_signal;
+	int stop_timeout; /* seconds */
+	size_t mount_count, device_count, sysctl_count, rlimit_count, join_count;
 };
 
 /* The template: everything but root and args. -ENOMEM with text; spec_free releases in any case. */
@@ -82,22 +116,60 @@ int spec_set_root_dir(struct spec *s, const char *dir);
 
 /* Run the COUNT words of ARGS. */
 int spec_set_args(struct spec *s, char *const *args, size_t count);
+int spec_add_args(struct spec *s, char *const *args, size_t count); /* after those it has */
 
 /* Set KEY=VALUE, in the place of an older one. -EINVAL without a KEY. */
 int spec_set_env(struct spec *s, const char *item);
+int spec_set_label(struct spec *s, const char *item);
 
 /* The value of KEY, NULL if it is not set. */
 const char *spec_env(const struct spec *s, const char *key);
+const char *spec_label(const struct spec *s, const char *key);
 
-/* Working directory; user. */
-int spec_set_cwd(struct spec *s, const char *cwd);
-int spec_set_user(struct spec *s, const char *user);
+/* Set a string member of S to a copy of VALUE: spec_set(&s->cwd, "/"). */
+int spec_set(char **member, const char *value);
 
-/* Take the layers of image I, which lie in the directory LAYERS, and what its config says:
- * environment, working directory, user, and the words to run: its entry point and then the COUNT
- * words of ARGS, or its own command if COUNT is 0. -EINVAL: the image names no command and there
- * are no ARGS. */
+/* The host name, also as HOSTNAME in the environment. -EINVAL: not of 1 to 64 letters, digits, "-", "." */
+int spec_set_hostname(struct spec *s, const char *name);
+
+/* Append a copy of *ITEM, strings included; a mount, sysctl, or limit takes the place of one with the same
+ * target, path, or resource. */
+int spec_add_mount(struct spec *s, const struct spec_mount *item);
+int spec_add_device(struct spec *s, const struct spec_device *item);
+int spec_add_sysctl(struct spec *s, const char *path, const char *value, bool optional);
+int spec_add_rlimit(struct spec *s, const struct spec_rlimit *item);
+int spec_add_join(struct spec *s, int flag, const char *path);
+int spec_add_group(struct spec *s, const char *group);
+int spec_add_masked(struct spec *s, const char *path);
+int spec_add_read_only(struct spec *s, const char *path);
+
+/* Take the mount of TARGET out, if there is one. */
+void spec_remove_mount(struct spec *s, const char *target);
+
+/* All capabilities, nothing masked, no filter, /sys and cgroups writable. */
+int spec_set_privileged(struct spec *s);
+
+/* Parse the options of a mount ("ro", "nosuid", "rbind", "rslave", ...) into M; what is no flag becomes DATA.
+ * -EINVAL names the option. */
+int spec_parse_mount_options(struct spec_mount *m, const char *options);
+
+/* Number of a resource as RLIMIT_NOFILE from "nofile" or "RLIMIT_NOFILE". -EINVAL with text. */
+int spec_parse_rlimit(const char *name);
+const char *spec_rlimit_name(int resource); /* "RLIMIT_NOFILE" */
+
+/* The namespace (CLONE_NEW*) that the sysctl PATH belongs to; 0: it is the host's. */
+int spec_sysctl_namespace(const char *path);
+
+/* Take the layers of image I, which lie in the directory LAYERS, and what its config says: environment,
+ * working directory, user, stop signal, and the words to run: ENTRYPOINT (NULL: its own; "" none), then the
+ * COUNT words of ARGS, or its own command if COUNT is 0 and ENTRYPOINT is NULL. -EINVAL: the image names no
+ * command and there are no ARGS. */
+struct spec_words {
+	const char *entrypoint;
+	char *const *args;
+	size_t count;
+};
 int spec_from_image(
-	struct spec *s, const struct image *i, const char *layers, char *const *args, size_t count);
+	struct spec *s, const struct image *i, const char *layers, const struct spec_words *words);
 
 #endif

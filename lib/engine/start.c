@@ -17,20 +17,24 @@ static const struct {
 } steps[] = {
 	[STEP_ISOLATE] = { "separate from the host", start_isolate },
 	[STEP_SESSION] = { "begin a session", start_session },
+	[STEP_CGROUP] = { "enter the cgroup", start_cgroup },
 	[STEP_ROOT] = { "assemble the root", start_root },
 	[STEP_MOUNTS] = { "mount", start_mounts },
 	[STEP_DEVICES] = { "make device", start_devices },
+	[STEP_TERMINAL] = { "make a terminal", start_terminal },
 	[STEP_SYSCTLS] = { "set sysctl", start_sysctls },
 	[STEP_MASKS] = { "mask", start_masks },
 	[STEP_USER] = { "find user", start_user },
 	[STEP_WORKDIR] = { "make the working directory", start_workdir },
 	[STEP_LIMITS] = { "set limits", start_limits },
+	[STEP_GATE] = { "wait for the parent", start_gate },
 	[STEP_PIVOT] = { "change the root", start_pivot },
 	[STEP_HOSTNAME] = { "set the host name", start_hostname },
 	[STEP_NETWORK] = { "bring loopback up", start_network },
 	[STEP_KEYRING] = { "make a session keyring", start_keyring },
 	[STEP_CREDENTIALS] = { "become user", start_credentials },
 	[STEP_CHDIR] = { "enter the working directory", start_chdir },
+	[STEP_WAIT] = { "wait for the start", start_wait },
 	[STEP_EXEC] = { "run", start_exec },
 };
 
@@ -40,6 +44,8 @@ static const char *const hints[HINT_COUNT] = {
 	[HINT_OVERLAY] = "the kernel needs CONFIG_OVERLAY_FS",
 	[HINT_KERNEL] = "the kernel lacks this file system",
 	[HINT_INITRAMFS] = "an initramfs cannot be left; move to a tmpfs first (switch_root)",
+	[HINT_ROOT] = "nothing can be mounted on the root itself",
+	[HINT_PROC] = "nothing can be mounted on /proc or below it",
 	[HINT_USER] = "the image's /etc/passwd and /etc/group do not have it; a "
 		      "number needs no entry",
 	[HINT_USER_FORM] = "a user is NAME or 0 to 4294967294, then perhaps :GROUP "
@@ -53,6 +59,24 @@ int start_failed(struct start *s, int err, const char *object)
 {
 	snprintf(s->object, sizeof(s->object), "%s", object);
 	return -err;
+}
+
+void start_init(struct start *s, const struct spec *spec)
+{
+	*s = (struct start){
+		.spec = spec,
+		.report = -1,
+		.gate = -1,
+		.console = -1,
+		.wait = -1,
+		.stdio = { -1, -1, -1 },
+		.source = -1,
+		.upper = -1,
+		.root = -1,
+		.null = -1,
+		.empty = -1,
+		.workdir = -1,
+	};
 }
 
 void start_run(struct start *s)

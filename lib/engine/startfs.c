@@ -2,15 +2,12 @@
 /* startfs - steps of the new process: its root, and the way into it
  *
  * The root is assembled in this process's own mount namespace, on a private tmpfs, so that the
- * host's mounts never change and nothing is left when it dies. Every place inside the root is
- * found through the resolver, without links, held as a descriptor, and mounted on as
- * /proc/self/fd/N of the host's procfs, which no image can have touched; then it is opened again
- * and must be another file system. */
-#include <dirent.h>
+ * host's mounts never change and nothing is left when it dies. startmnt.c fills it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -31,12 +28,44 @@
 /* Where the private tmpfs goes: any directory that every host has and that we need no more. */
 #define STAGE "/sys"
 
-#define FD_PATH_LEN 32
-
-static const char *fd_path(char out[FD_PATH_LEN], int fd)
+const char *start_fd_path(char out[START_FD_PATH], int fd)
 {
-	snprintf(out, FD_PATH_LEN, "/proc/self/fd/%d", fd);
+	snprintf(out, START_FD_PATH, "/proc/self/fd/%d", fd);
 	return out;
+}
+
+/* What is joined is found by a path of the host, so it comes before our own mounts. */
+static int join_namespaces(struct start *s)
+{
+	for (size_t i = 0; i < s->spec->join_count; i++) {
+		const struct spec_join *j = &s->spec->joins[i];
+		auto_close int fd = -1;
+
+		if (j->flag == CLONE_NEWPID)
+			continue; /* only before the fork: the parent did that */
+		fd = open(j->path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0 || setns(fd, j->flag) < 0)
+			return start_failed(s, errno, j->path);
+	}
+	return 0;
+}
+
+/* Descriptors of what is bound into the container: STAGE may hide it afterwards. */
+static int open_sources(struct start *s)
+{
+	size_t count = s->spec->mount_count;
+
+	s->sources = calloc(count + 1, sizeof(*s->sources));
+	if (!s->sources)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct spec_mount *m = &s->spec->mounts[i];
+
+		s->sources[i] = m->flags & MS_BIND ? open(m->source, O_PATH | O_CLOEXEC) : -1;
+		if (m->flags & MS_BIND && s->sources[i] < 0)
+			return start_failed(s, errno, m->source);
+	}
+	return 0;
 }
 
 int start_isolate(struct start *s)
@@ -48,30 +77,97 @@ int start_isolate(struct start *s)
 	prctl(PR_SET_DUMPABLE, 0);
 	umask(0);
 	s->unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == CGROUP2_SUPER_MAGIC;
-	r = mnt_isolate();
+	r = join_namespaces(s);
+	if (r == 0)
+		r = mnt_isolate();
 	if (r < 0)
 		return r;
-	/* In our copy of the mounts; a descriptor from before would belong to the host's. */
+	/* In our copy of the mounts; descriptors from before would belong to the host's. */
 	s->source = open(s->spec->root.dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return s->source < 0 ? start_failed(s, errno, s->spec->root.dir) : 0;
+	if (s->source < 0)
+		return start_failed(s, errno, s->spec->root.dir);
+	if (s->spec->root.upper) {
+		s->upper = open(s->spec->root.upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (s->upper < 0)
+			return start_failed(s, errno, s->spec->root.upper);
+	}
+	return open_sources(s);
+}
+
+/* Wait for the parent: we are in our cgroups, and it has written down who we are. */
+static int wait_for_go(struct start *s)
+{
+	char go;
+
+	if (s->told)
+		return 0;
+	/* A parent that died says nothing. */
+	if (fd_read(s->gate, &go, 1) != 1)
+		return -ECANCELED;
+	s->told = s->placed = true;
+	return 0;
+}
+
+/* The cgroup that we are in becomes the root of what the container sees. */
+static int unshare_cgroup(struct start *s)
+{
+	if (!(s->spec->namespaces & CLONE_NEWCGROUP) || s->own_cgroup)
+		return 0;
+	s->own_cgroup = true;
+	return unshare(CLONE_NEWCGROUP) < 0 ? -errno : 0;
+}
+
+int start_cgroup(struct start *s)
+{
+	int r = 0;
+
+	/* Only a mount of cgroup2 cannot wait for the rest. */
+	if (s->unified && !s->placed)
+		r = wait_for_go(s);
+	return r < 0 || !s->placed ? r : unshare_cgroup(s);
+}
+
+int start_gate(struct start *s)
+{
+	int r = wait_for_go(s);
+
+	return r < 0 ? r : unshare_cgroup(s);
 }
 
 /* --- the root --- */
 
-/* The top of an overlay is its upper directory: give it what the image says about "/". */
-static int make_upper(struct start *s)
+/* What the image says about "/": the word of the highest layer that describes it. The unpacker leaves the
+ * others with time 0. */
+static int stat_root(struct start *s, struct stat *st)
 {
+	const struct spec_root *root = &s->spec->root;
 	char name[PATH_MAX];
-	struct stat st;
 
-	snprintf(name, sizeof(name), "%s/fs", s->spec->root.layers[0]);
-	if (fstatat(s->source, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return start_failed(s, errno, name);
-	if (mkdir(STAGE "/upper", 0700) < 0 || mkdir(STAGE "/work", 0700) < 0 ||
-		mkdir(STAGE "/links", 0700) < 0 ||
-		chown(STAGE "/upper", st.st_uid, st.st_gid) < 0 ||
-		chmod(STAGE "/upper", st.st_mode & 07777) < 0)
-		return start_failed(s, errno, STAGE);
+	for (size_t i = 0; i < root->layer_count; i++) {
+		snprintf(name, sizeof(name), "%s/fs", root->layers[i]);
+		if (fstatat(s->source, name, st, AT_SYMLINK_NOFOLLOW) < 0)
+			return start_failed(s, errno, name);
+		if (st->st_mtim.tv_sec || st->st_mtim.tv_nsec)
+			break;
+	}
+	return 0;
+}
+
+/* The top of an overlay is its upper directory. One on disk is there already when a container starts again. */
+static int make_upper(struct start *s, int at)
+{
+	struct stat st;
+	int r = stat_root(s, &st);
+
+	if (r < 0)
+		return r;
+	if (mkdirat(at, "work", 0700) < 0 && errno != EEXIST)
+		return start_failed(s, errno, "work");
+	if (mkdirat(at, "upper", 0700) < 0)
+		return errno == EEXIST ? 0 : start_failed(s, errno, "upper");
+	if (fchownat(at, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+		fchmodat(at, "upper", st.st_mode & 07777, 0) < 0)
+		return start_failed(s, errno, "upper");
 	return 0;
 }
 
@@ -97,17 +193,27 @@ static int lower_paths(const struct start *s, struct buf *text, const char **lis
 
 static int mount_layers(struct start *s)
 {
+	auto_close int stage = open(STAGE, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int at = s->upper >= 0 ? s->upper : stage;
 	auto_buf struct buf text = { 0 };
 	auto_free const char **list = calloc(s->spec->root.layer_count, sizeof(*list));
+	char upper[START_FD_PATH + 8], work[START_FD_PATH + 8];
 	struct mnt_overlay overlay = {
 		.lower = list,
 		.count = s->spec->root.layer_count,
-		.upper = STAGE "/upper",
-		.work = STAGE "/work",
+		.upper = upper,
+		.work = work,
 		.scratch = STAGE "/links",
 	};
-	int r = list ? make_upper(s) : -ENOMEM;
+	int r;
 
+	if (!list)
+		return -ENOMEM;
+	if (stage < 0 || mkdir(STAGE "/links", 0700) < 0)
+		return start_failed(s, errno, STAGE);
+	snprintf(upper, sizeof(upper), "/proc/self/fd/%d/upper", at);
+	snprintf(work, sizeof(work), "/proc/self/fd/%d/work", at);
+	r = make_upper(s, at);
 	if (r == 0)
 		r = lower_paths(s, &text, list);
 	if (r < 0)
@@ -122,9 +228,10 @@ static int mount_layers(struct start *s)
  * host. */
 static int mount_dir(struct start *s)
 {
-	char from[FD_PATH_LEN];
+	char from[START_FD_PATH];
 
-	if (mount(fd_path(from, s->source), STAGE "/root", NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	if (mount(start_fd_path(from, s->source), STAGE "/root", NULL, MS_BIND | MS_REC, NULL) <
+			0 ||
 		mount(NULL, STAGE "/root", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
 		return start_failed(s, errno, s->spec->root.dir);
 	return 0;
@@ -134,8 +241,13 @@ int start_root(struct start *s)
 {
 	int r = 0;
 
-	if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700") < 0 ||
-		mkdir(STAGE "/root", 0700) < 0)
+	if (mount("tmpfs", STAGE, "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=700") < 0 ||
+		mkdir(STAGE "/root", 0700) < 0 ||
+		mknod(STAGE "/null", S_IFCHR | 0666, makedev(1, 3)) < 0)
+		return start_failed(s, errno, STAGE);
+	/* For masks: a device that nobody else has made (CVE-2025-31133) and nobody else uses. */
+	s->null = open(STAGE "/null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (s->null < 0)
 		return start_failed(s, errno, STAGE);
 	switch (s->spec->root.kind) {
 	case SPEC_ROOT_LAYERS: r = mount_layers(s); break;
@@ -147,218 +259,6 @@ int start_root(struct start *s)
 	return s->root < 0 ? start_failed(s, errno, STAGE) : 0;
 }
 
-/* --- mounts --- */
-
-/* Open the place of a mount, an absolute path, and make it where it is missing.
- *
- * */
-static int open_place(struct start *s, const char *target)
-{
-	const char *path = target + 1, *slash = strrchr(path, '/');
-	char parent[PATH_MAX];
-	auto_close int dir = -1;
-	int fd = path_open_plain(s->root, path, O_PATH | O_DIRECTORY);
-
-	if (fd != -ENOENT)
-		return fd;
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1,
-		slash ? path : ".");
-	dir = path_open_plain(s->root, parent, O_PATH | O_DIRECTORY);
-	if (dir < 0)
-		return dir;
-	if (mkdirat(dir, slash ? slash + 1 : path, 0755) < 0 && errno != EEXIST)
-		return -errno;
-	return path_open_plain(s->root, path, O_PATH | O_DIRECTORY);
-}
-
-static int mount_one(struct start *s, const struct spec_mount *m)
-{
-	auto_close int place = open_place(s, m->target), now = -1;
-	char on[FD_PATH_LEN];
-	struct stat before, after;
-
-	if (place < 0) {
-		if (place == -ELOOP || place == -ENOTDIR)
-			s->hint = HINT_LINK;
-		return start_failed(s, -place, m->target);
-	}
-	if (mount(m->source, fd_path(on, place), m->type, m->flags, m->data) < 0) {
-		if (errno == ENODEV && m->optional)
-			return 0;
-		if (errno == ENODEV)
-			s->hint = HINT_KERNEL;
-		return start_failed(s, errno, m->target);
-	}
-	/* Somebody who can write to a directory used as root may have moved the place away
-	 * meanwhile. */
-	now = path_open_plain(s->root, m->target + 1, O_PATH | O_DIRECTORY);
-	if (now < 0 || fstat(place, &before) < 0 || fstat(now, &after) < 0 ||
-		before.st_dev == after.st_dev)
-		return start_failed(s, now < 0 ? -now : EBUSY, m->target);
-	return 0;
-}
-
-int start_mounts(struct start *s)
-{
-	for (size_t i = 0; i < s->spec->mount_count; i++) {
-		const struct spec_mount *m = &s->spec->mounts[i];
-		int r = m->unified && !s->unified ? 0 : mount_one(s, m);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-int start_devices(struct start *s)
-{
-	auto_close int dev = path_open_plain(s->root, "dev", O_PATH | O_DIRECTORY);
-
-	if (dev < 0)
-		return start_failed(s, -dev, "/dev");
-	for (size_t i = 0; i < s->spec->device_count; i++) {
-		const struct spec_device *d = &s->spec->devices[i];
-
-		if (mknodat(dev, d->name, S_IFCHR | 0666, makedev(d->major, d->minor)) < 0)
-			return start_failed(s, errno, d->name);
-	}
-	for (size_t i = 0; i < s->spec->link_count; i++) {
-		const struct spec_link *l = &s->spec->links[i];
-
-		if (symlinkat(l->target, dev, l->name) < 0)
-			return start_failed(s, errno, l->name);
-	}
-	/* The fresh tmpfs is ours alone: this is the device that was just made (CVE-2025-31133). */
-	s->null = openat(dev, "null", O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return s->null < 0 ? start_failed(s, errno, "null") : 0;
-}
-
-int start_sysctls(struct start *s)
-{
-	for (size_t i = 0; i < s->spec->sysctl_count; i++) {
-		const struct spec_sysctl *c = &s->spec->sysctls[i];
-		char path[256];
-		auto_close int fd = -1;
-		int r;
-
-		if (!(c->namespace & s->spec->namespaces))
-			continue;
-		snprintf(path, sizeof(path), "proc/sys/%s", c->path);
-		fd = path_open_plain(s->root, path, O_WRONLY);
-		if (fd == -ENOENT)
-			continue;
-		r = fd < 0 ? fd : fd_write(fd, c->value, strlen(c->value));
-		if (r < 0)
-			return start_failed(s, -r, c->path);
-	}
-	return 0;
-}
-
-/* --- masked and read-only paths --- */
-
-/* A path below our own /proc or /sys that this kernel does not have needs no mask. */
-static bool is_absent(int r)
-{
-	return r == -ENOENT || r == -ENOTDIR;
-}
-
-/* The first directory gets a tmpfs that holds nothing; the others share it. */
-static int mask_directory(struct start *s, const char *path, const char *on)
-{
-	char from[FD_PATH_LEN];
-
-	if (s->empty >= 0)
-		return mount(fd_path(from, s->empty), on, NULL, MS_BIND, NULL) < 0 ? -errno : 0;
-	if (mount("tmpfs", on, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
-		    "nr_blocks=1,nr_inodes=1") < 0)
-		return -errno;
-	s->empty = path_open_plain(s->root, path, O_PATH | O_DIRECTORY);
-	return s->empty < 0 ? s->empty : 0;
-}
-
-static int mask_one(struct start *s, const char *path)
-{
-	auto_close int fd = path_open_plain(s->root, path + 1, O_PATH);
-	char on[FD_PATH_LEN], from[FD_PATH_LEN];
-	struct stat st;
-	int r = 0;
-
-	if (is_absent(fd))
-		return 0;
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return start_failed(s, fd < 0 ? -fd : errno, path);
-	if (S_ISDIR(st.st_mode))
-		r = mask_directory(s, path + 1, fd_path(on, fd));
-	else if (mount(fd_path(from, s->null), fd_path(on, fd), NULL, MS_BIND, NULL) < 0)
-		r = -errno;
-	return r < 0 ? start_failed(s, -r, path) : 0;
-}
-
-/* PATH holds one "*" at the end of a part: mask it for each number that stands there. */
-static int mask_each(struct start *s, const char *path, const char *star)
-{
-	char parent[PATH_MAX], one[PATH_MAX];
-	const char *name = star;
-	struct dirent *e;
-	DIR *dir;
-	int fd, r = 0;
-
-	while (name > path && name[-1] != '/')
-		name--;
-	snprintf(parent, sizeof(parent), "%.*s", (int)(name - path - 1), path + 1);
-	fd = path_open_plain(s->root, parent, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return is_absent(fd) ? 0 : start_failed(s, -fd, path);
-	dir = fdopendir(fd);
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (r == 0 && (e = readdir(dir))) {
-		const char *number = e->d_name + (star - name);
-
-		if (strncmp(e->d_name, name, (size_t)(star - name)) != 0 || *number < '0' ||
-			*number > '9')
-			continue;
-		snprintf(one, sizeof(one), "%.*s%s%s", (int)(name - path), path, e->d_name,
-			star + 1);
-		r = mask_one(s, one);
-	}
-	closedir(dir);
-	return r;
-}
-
-static int make_read_only(struct start *s, const char *path)
-{
-	auto_close int fd = path_open_plain(s->root, path + 1, O_PATH), now = -1;
-	char on[FD_PATH_LEN];
-	int r;
-
-	if (is_absent(fd))
-		return 0;
-	if (fd < 0)
-		return start_failed(s, -fd, path);
-	if (mount(fd_path(on, fd), on, NULL, MS_BIND | MS_REC, NULL) < 0)
-		return start_failed(s, errno, path);
-	now = path_open_plain(s->root, path + 1, O_PATH);
-	r = now < 0 ? now : mnt_set_flags(fd_path(on, now), MOUNT_ATTR_RDONLY, false);
-	return r < 0 ? start_failed(s, -r, path) : 0;
-}
-
-int start_masks(struct start *s)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < s->spec->masked_count && r == 0; i++) {
-		const char *path = s->spec->masked[i], *star = strchr(path, '*');
-
-		r = star ? mask_each(s, path, star) : mask_one(s, path);
-	}
-	for (size_t i = 0; i < s->spec->read_only_count && r == 0; i++)
-		r = make_read_only(s, s->spec->read_only[i]);
-	return r;
-}
-
 /* --- what must be looked up in the root --- */
 
 /* Append the content of a regular file of the root. It is looked at before it is opened: a FIFO
@@ -366,17 +266,36 @@ int start_masks(struct start *s)
 static int read_root_file(struct start *s, const char *path, struct buf *out)
 {
 	auto_close int look = path_open(s->root, path, O_PATH), fd = -1;
-	char again[FD_PATH_LEN];
+	char again[START_FD_PATH];
 	struct stat st;
 
 	if (look < 0)
-		return is_absent(look) ? 0 : look;
+		return look == -ENOENT || look == -ENOTDIR ? 0 : look;
 	if (fstat(look, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	fd = open(fd_path(again, look), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	fd = open(start_fd_path(again, look), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd_read_all(fd, out, PASSWD_FILE_MAX);
+}
+
+/* The groups that the spec adds to those of the user. */
+static int find_groups(struct start *s, const struct passwd_files *files)
+{
+	char *const *group = s->spec->groups;
+
+	for (; group && *group; group++) {
+		struct passwd_user found;
+		char text[PASSWD_LINE_MAX];
+		int r;
+
+		snprintf(text, sizeof(text), ":%s", *group);
+		r = passwd_find(&found, text, files);
+		if (r < 0 || s->user.group_count == PASSWD_GROUPS_MAX)
+			return start_failed(s, r < 0 ? -r : E2BIG, *group);
+		s->user.groups[s->user.group_count++] = found.gid;
+	}
+	return 0;
 }
 
 int start_user(struct start *s)
@@ -397,8 +316,10 @@ int start_user(struct start *s)
 	s->hint = r == -ENOENT ? HINT_USER : r == -EINVAL ? HINT_USER_FORM : HINT_USER_FILE;
 	if (r < 0)
 		return start_failed(s, -r, s->spec->user);
-	s->hint = HINT_NONE;
-	return 0;
+	r = find_groups(s, &files);
+	if (r == 0)
+		s->hint = HINT_NONE;
+	return r;
 }
 
 int start_workdir(struct start *s)
@@ -410,7 +331,13 @@ int start_workdir(struct start *s)
 
 int start_pivot(struct start *s)
 {
-	int r = mnt_pivot(s->root);
+	char path[START_FD_PATH];
+	int r = 0;
+
+	if (s->spec->root.read_only)
+		r = mnt_set_flags(start_fd_path(path, s->root), MOUNT_ATTR_RDONLY, false);
+	if (r == 0)
+		r = mnt_pivot(s->root);
 
 	if (r == -EINVAL)
 		s->hint = HINT_INITRAMFS;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/keyctl.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -49,22 +50,26 @@ static int lower_limit(const struct spec_rlimit *want)
 	return setrlimit(want->resource, &now) < 0 ? -errno : 0;
 }
 
-/* A caller that the memory killer spares must not pass that on. */
-static int stop_sparing(void)
+static int set_oom_score(int score)
 {
 	auto_close int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
 	char text[16] = "";
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;
-	if (fd_read(fd, text, sizeof(text) - 1) < 0 || text[0] != '-')
-		return 0;
-	return fd_write(fd, "0", 1);
+	if (score == INT_MIN) {
+		/* A caller that the memory killer spares must not pass that on. */
+		if (fd_read(fd, text, sizeof(text) - 1) < 0 || text[0] != '-')
+			return 0;
+		score = 0;
+	}
+	snprintf(text, sizeof(text), "%d", score);
+	return fd_write(fd, text, strlen(text));
 }
 
 int start_limits(struct start *s)
 {
-	int r = stop_sparing();
+	int r = set_oom_score(s->spec->oom_score);
 
 	for (size_t i = 0; i < s->spec->rlimit_count && r == 0; i++)
 		r = lower_limit(&s->spec->rlimits[i]);
@@ -107,6 +112,11 @@ static void follow_parent(int report)
 		_exit(EXIT_FAILURE);
 }
 
+static int install_filter(const struct start *s)
+{
+	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, s->filter) < 0 ? -errno : 0;
+}
+
 int start_credentials(struct start *s)
 {
 	const struct passwd_user *u = &s->user;
@@ -123,6 +133,14 @@ int start_credentials(struct start *s)
 		r = caps_bound(s->spec->caps);
 	if (r < 0)
 		return r;
+	/* A filter needs a right that goes here, or the promise to gain none. */
+	if (s->spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	if (s->filter && !s->spec->no_new_privileges) {
+		r = install_filter(s);
+		if (r < 0)
+			return r;
+	}
 	if (setgroups(u->group_count, u->groups) < 0 || setresgid(u->gid, u->gid, u->gid) < 0 ||
 		setresuid(u->uid, u->uid, u->uid) < 0)
 		return -errno;
@@ -130,7 +148,8 @@ int start_credentials(struct start *s)
 	r = caps_set(u->uid == 0 ? s->spec->caps & have : 0);
 	if (r < 0)
 		return r;
-	follow_parent(s->report);
+	if (!s->stays)
+		follow_parent(s->report);
 	s->object[0] = '\0';
 	return 0;
 }
@@ -147,6 +166,22 @@ int start_chdir(struct start *s)
 		return start_failed(s, ENOENT, s->spec->cwd);
 	}
 	return 0;
+}
+
+int start_wait(struct start *s)
+{
+	char path[START_FD_PATH];
+	auto_close int fd = -1;
+
+	if (s->wait >= 0) {
+		/* All is set up: the parent learns that by the end of the report. */
+		close(s->report);
+		s->report = -1;
+		fd = open(start_fd_path(path, s->wait), O_WRONLY | O_CLOEXEC);
+		if (fd < 0)
+			return -errno;
+	}
+	return s->filter && s->spec->no_new_privileges ? install_filter(s) : 0;
 }
 
 /* --- exec --- */
@@ -220,7 +255,7 @@ int start_exec(struct start *s)
 		return -ENOMEM;
 	umask(s->spec->umask);
 	sig_reset();
-	fd_close_others(&s->report, 1);
+	fd_close_others(&s->report, s->report >= 0);
 	err = execute(args[0], args, env, path ? path : "");
 	s->status = err == ENOENT || err == ENOTDIR ? 127 : 126;
 	if (err < 0)

@@ -13,6 +13,7 @@
 
 #include "base/attr.h"
 #include "base/fail.h"
+#include "kernel/proc.h"
 #include "unit.h"
 
 static struct spec spec;
@@ -21,7 +22,9 @@ static struct spec spec;
 static int run(const char *script, int (*change)(struct spec *s), int *status)
 {
 	const char *const args[] = { "/bin/sh", "-c", script };
-	int r = spec_init(&spec);
+	struct running running;
+	struct launch l;
+	int ended, r = spec_init(&spec);
 
 	if (r == 0)
 		r = spec_set_root_dir(&spec, "/");
@@ -29,8 +32,14 @@ static int run(const char *script, int (*change)(struct spec *s), int *status)
 		r = spec_set_args(&spec, (char *const *)(uintptr_t)args, ARRAY_LEN(args));
 	if (r == 0 && change)
 		r = change(&spec);
+	launch_init(&l, &spec);
 	if (r == 0)
-		r = launch_run(&(struct launch){ .spec = &spec }, status);
+		r = launch_begin(&l, &running, status);
+	if (r == 0) {
+		CHECK(proc_wait(running.pid, &ended) == 0);
+		*status = launch_status(ended);
+		launch_end(&l, &running);
+	}
 	spec_free(&spec);
 	return r;
 }
@@ -46,7 +55,7 @@ static int open_count(void)
 
 static int no_such_user(struct spec *s)
 {
-	return spec_set_user(s, "nobody_of_that_name");
+	return spec_set(&s->user, "nobody_of_that_name");
 }
 
 static int no_such_program(struct spec *s)
@@ -63,7 +72,7 @@ static int no_such_root(struct spec *s)
 
 static int magic_directory(struct spec *s)
 {
-	return spec_set_cwd(s, "/proc/self/fd/3");
+	return spec_set(&s->cwd, "/proc/self/fd/3");
 }
 
 static int own_hostname(struct spec *s)
