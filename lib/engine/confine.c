@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/mount.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,105 +20,125 @@
 #include "kernel/mnt.h"
 #include "kernel/seccomp.h"
 
-/* Calls that any of our processes needs to compute, to use what it holds open and to end. */
-#define CALLS_BASE                                                                            \
-	SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_lseek,     \
-		SYS_close, SYS_fstat, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_madvise, \
-		SYS_mprotect, SYS_clock_gettime, SYS_rt_sigreturn, SYS_rt_sigprocmask,        \
-		SYS_rt_sigaction, SYS_restart_syscall, SYS_exit, SYS_exit_group, SYS_getrandom
+/* Calls that any of our processes needs to compute, to use what it holds open and to end. No memory becomes
+ * code. */
+#define CALLS_BASE                                                                                \
+	{ SYS_read }, { SYS_write }, { SYS_pread64 }, { SYS_pwrite64 }, { SYS_readv },            \
+		{ SYS_writev }, { SYS_lseek }, { SYS_close }, { SYS_fstat }, { SYS_brk },         \
+		{ SYS_mmap, 2, PROT_EXEC, 0 }, { SYS_mprotect, 2, PROT_EXEC, 0 }, { SYS_munmap }, \
+		{ SYS_mremap }, { SYS_madvise }, { SYS_clock_gettime }, { SYS_rt_sigreturn },     \
+		{ SYS_rt_sigprocmask }, { SYS_rt_sigaction }, { SYS_restart_syscall },            \
+		{ SYS_exit }, { SYS_exit_group },                                                 \
+	{                                                                                         \
+		SYS_getrandom                                                                     \
+	}
 
-static const int calls_parser[] = { CALLS_BASE };
+static const struct seccomp_call calls_parser[] = { CALLS_BASE };
 
-static const int calls_network[] = {
+/* A fork has its own memory, but no namespace of its own: it would be privileged there. */
+#define CLONE_NAMESPACES                                                               \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | \
+		CLONE_NEWPID | CLONE_NEWNET)
+
+static const struct seccomp_call calls_network[] = {
 	CALLS_BASE,
-	SYS_socket,
-	SYS_connect,
-	SYS_bind,
-	SYS_getsockopt,
-	SYS_setsockopt,
-	SYS_getsockname,
-	SYS_sendto,
-	SYS_sendmsg,
-	SYS_recvfrom,
-	SYS_recvmsg,
-	SYS_shutdown,
-	SYS_fcntl,
-	SYS_clock_nanosleep,
-	SYS_nanosleep,
-	SYS_ppoll,
+	/* Not AF_UNIX: the sockets of this host's services are control of it. No fcntl: F_SETOWN would
+	 * send signals. */
+	{ SYS_socket, 0, ~0u, AF_INET },
+	{ SYS_socket, 0, ~0u, AF_INET6 },
+	{ SYS_connect },
+	{ SYS_bind },
+	{ SYS_getsockopt },
+	{ SYS_setsockopt },
+	{ SYS_getsockname },
+	{ SYS_sendto },
+	{ SYS_sendmsg },
+	{ SYS_recvfrom },
+	{ SYS_recvmsg },
+	{ SYS_shutdown },
+	{ SYS_clock_nanosleep },
+	{ SYS_nanosleep },
+	{ SYS_ppoll },
 	/* A layer is fetched by a fork of the network process. */
-	SYS_clone,
-	SYS_prctl,
-	SYS_getppid,
-	SYS_getpid,
-	SYS_gettid,
-	SYS_set_tid_address,
-	SYS_close_range,
+	{ SYS_clone, 0, CLONE_NAMESPACES, 0 },
+	{ SYS_prctl, 0, ~0u, PR_SET_PDEATHSIG },
+	{ SYS_getppid },
+	{ SYS_getpid },
+	{ SYS_gettid },
+	{ SYS_set_tid_address },
 #ifdef SYS_fork
-	SYS_fork,
+	{ SYS_fork },
 #endif
 #ifdef SYS_poll
-	SYS_poll,
+	{ SYS_poll },
 #endif
 };
 
-static const int calls_unpack[] = {
+static const struct seccomp_call calls_unpack[] = {
 	CALLS_BASE,
-	SYS_openat,
-	SYS_openat2,
-	SYS_newfstatat,
-	SYS_statx,
-	SYS_getdents64,
-	SYS_mkdirat,
-	SYS_mknodat,
-	SYS_symlinkat,
-	SYS_linkat,
-	SYS_unlinkat,
-	SYS_readlinkat,
-	SYS_fchmod,
-	SYS_fchmodat,
-	SYS_fchown,
-	SYS_fchownat,
-	SYS_utimensat,
-	SYS_fsetxattr,
-	SYS_lsetxattr,
-	SYS_fchdir,
-	SYS_ftruncate,
-	SYS_fstatfs,
-	SYS_fcntl,
+	{ SYS_openat },
+	{ SYS_openat2 },
+	{ SYS_newfstatat },
+	{ SYS_statx },
+	{ SYS_getdents64 },
+	{ SYS_mkdirat },
+	{ SYS_mknodat },
+	{ SYS_symlinkat },
+	{ SYS_linkat },
+	{ SYS_unlinkat },
+	{ SYS_readlinkat },
+	{ SYS_fchmod },
+	{ SYS_fchmodat },
+	{ SYS_fchown },
+	{ SYS_fchownat },
+	{ SYS_utimensat },
+	{ SYS_fsetxattr },
+	{ SYS_lsetxattr },
+	{ SYS_fchdir },
+	{ SYS_ftruncate },
+	{ SYS_fstatfs },
+	{ SYS_fcntl },
 #ifdef SYS_lchown
-	SYS_lchown,
+	{ SYS_lchown },
 #endif
 };
+
+/* Standard input and output are the user's: passwords, a tar stream. Standard error stays, for our notes. */
+static int leave_standard(void)
+{
+	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0)
+		return fail_errno("leave standard input and output");
+	return 0;
+}
 
 static int drop_all_capabilities(void)
 {
 	int r = caps_bound(0);
 
-	if (r < 0)
-		return r;
-	return caps_set(0);
+	return r < 0 ? r : caps_set(0);
 }
 
 int confine_network(void)
 {
-	int r;
+	int r = leave_standard();
 
-	if (prctl(PR_SET_DUMPABLE, 0) < 0)
-		return fail_errno("protect the network process");
-	r = drop_all_capabilities();
-	if (r < 0)
-		return r;
-	return seccomp_allow(calls_network, ARRAY_LEN(calls_network));
+	/* It holds credentials. */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+		r = fail_errno("protect the network process");
+	if (r == 0)
+		r = drop_all_capabilities();
+	return r < 0 ? r : seccomp_allow(calls_network, ARRAY_LEN(calls_network));
 }
 
 int confine_parser(void)
 {
-	int r = drop_all_capabilities();
+	int r = leave_standard();
 
-	if (r < 0)
-		return r;
-	return seccomp_allow(calls_parser, ARRAY_LEN(calls_parser));
+	if (r == 0)
+		r = drop_all_capabilities();
+	return r < 0 ? r : seccomp_allow(calls_parser, ARRAY_LEN(calls_parser));
 }
 
 /* Go to the directory that STAGING is, by its path, so that it is one of this mount namespace's. */
@@ -138,7 +161,9 @@ int confine_unpack(const char *path, int staging, int *root)
 	int r;
 
 	*root = -1;
-	r = mnt_isolate();
+	r = leave_standard();
+	if (r == 0)
+		r = mnt_isolate();
 	if (r < 0)
 		return r;
 	/* The directory must be a mount to be pivoted into, and the look-up after the bind mount must go
@@ -160,9 +185,8 @@ int confine_unpack(const char *path, int staging, int *root)
 	r = caps_bound(keep);
 	if (r == 0)
 		r = caps_set(keep);
-	if (r < 0)
-		return r;
-	r = seccomp_allow(calls_unpack, ARRAY_LEN(calls_unpack));
+	if (r == 0)
+		r = seccomp_allow(calls_unpack, ARRAY_LEN(calls_unpack));
 	if (r < 0)
 		return r;
 	*root = take_fd(&fs);

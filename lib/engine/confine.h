@@ -2,12 +2,12 @@
 /* confine - lock the processes of a pull in before they see a hostile byte (DESIGN 3)
  *
  * Each is called once by a child of proc_fork, is never undone, and ends with a system call filter
- * under which any call that is not listed kills the process. */
+ * under which any call that is not listed kills the process. Standard input and output become /dev/null. */
 #ifndef ENGINE_CONFINE_H
 #define ENGINE_CONFINE_H
 
-/* The network process: sockets and its open descriptors; no file can be opened, no program started,
- * no capability is left. It may fork. */
+/* The network process: internet sockets and its open descriptors; no file can be opened, no program started,
+ * no capability is left. It may fork. Needs a pid namespace of its own. */
 int confine_network(void);
 
 /* The unpacker: the directory fs/ below STAGING becomes its root (nodev, nosuid, noexec), with the

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -111,7 +112,7 @@ static int answer_blob(struct session *s, const struct request *q, int out)
 
 static int answer_layer(struct session *s, const struct request *q, int out)
 {
-	static char piece[PIECE];
+	char piece[PIECE];
 	int n, r;
 
 	r = registry_blob_open(s->registry, &q->digest, q->size);
@@ -207,7 +208,8 @@ int fetch_start(struct fetch *out, const struct fetch_options *options)
 	*out = (struct fetch){ .sock = -1, .pid = -1 };
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail_errno("socketpair");
-	pid = proc_fork(0, &pair[1], 1, NULL);
+	/* In a pid namespace of its own its forks end with it, whatever they do. */
+	pid = proc_fork(CLONE_NEWPID, &pair[1], 1, NULL);
 	if (pid == 0)
 		network_main(pair[1], options);
 	close(pair[1]);
@@ -251,21 +253,6 @@ static int ask(struct fetch *f, const struct request *q)
 	return take_fd(&in);
 }
 
-/* Read an answer to its end, at most MAX bytes. */
-static int gather(int fd, struct buf *out, size_t max)
-{
-	struct frame_reader reader = { .fd = fd };
-	char piece[8192];
-	ssize_t n;
-
-	while ((n = frame_read(&reader, piece, sizeof(piece))) > 0) {
-		if (out->len + (size_t)n > max)
-			return fail(EMSGSIZE, "the network process sent too much");
-		buf_add(out, piece, (size_t)n);
-	}
-	return n < 0 ? (int)n : buf_check(out);
-}
-
 int fetch_manifest(struct fetch *f, const char *tag, const struct digest *digest, struct buf *out,
 	char *content_type, size_t size)
 {
@@ -285,7 +272,7 @@ int fetch_manifest(struct fetch *f, const char *tag, const struct digest *digest
 	in = ask(f, &q);
 	if (in < 0)
 		return in;
-	r = gather(in, out, OCI_MANIFEST_MAX + 256);
+	r = frame_read_all(in, out, OCI_MANIFEST_MAX + 256);
 	if (r < 0)
 		return r;
 	len = out->len ? strnlen(out->data, out->len) : 0;
@@ -305,7 +292,7 @@ int fetch_blob(struct fetch *f, const struct digest *digest, uint64_t size, stru
 
 	if (in < 0)
 		return in;
-	return gather(in, out, OCI_CONFIG_MAX);
+	return frame_read_all(in, out, OCI_CONFIG_MAX);
 }
 
 int fetch_layer(struct fetch *f, const struct digest *digest, uint64_t size)

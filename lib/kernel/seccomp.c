@@ -7,8 +7,10 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 
+#include "base/attr.h"
 #include "base/fail.h"
 
 #if defined(__x86_64__)
@@ -33,30 +35,59 @@
 #error "name the audit architecture of this machine"
 #endif
 
-#define COUNT_MAX 200 /* jumps reach 255 instructions */
-#define HEAD      4
+#define COUNT_MAX 200
+#define CALL_MAX  6 /* instructions of one call */
+#define LOAD(at)  BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (at))
+#define ALLOW     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 #define KILL      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS)
+/* Go on with the next instruction if the accumulator is VALUE, else pass over SKIP of them. */
+#define UNLESS(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (value), 0, (skip))
 
-int seccomp_allow(const int *numbers, size_t count)
+/* Where the low half of an argument lies. */
+static uint32_t low_half(unsigned arg)
 {
-	struct sock_filter code[HEAD + COUNT_MAX + 2] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+	const uint32_t at = offsetof(struct seccomp_data, args) + arg * sizeof(uint64_t);
+
+	return __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? at + 4 : at;
+}
+
+/* The instructions for CALL; the accumulator holds the number before and after. Returns their count. */
+static size_t add_call(struct sock_filter *to, const struct seccomp_call *call)
+{
+	const uint32_t number = (uint32_t)call->number;
+	const struct sock_filter plain[] = { UNLESS(number, 1), ALLOW };
+	const struct sock_filter judged[CALL_MAX] = {
+		UNLESS(number, 5),
+		LOAD(low_half(call->arg)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, call->mask),
+		UNLESS(call->value, 1),
+		ALLOW,
+		LOAD(offsetof(struct seccomp_data, nr)),
+	};
+	const size_t count = call->mask ? ARRAY_LEN(judged) : ARRAY_LEN(plain);
+
+	memcpy(to, call->mask ? judged : plain, count * sizeof(*to));
+	return count;
+}
+
+int seccomp_allow(const struct seccomp_call *calls, size_t count)
+{
+	struct sock_filter code[4 + COUNT_MAX * CALL_MAX + 1] = {
+		LOAD(offsetof(struct seccomp_data, arch)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0),
 		KILL,
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		LOAD(offsetof(struct seccomp_data, nr)),
 	};
-	struct sock_fprog program = { .len = (unsigned short)(HEAD + count + 2), .filter = code };
-	struct sock_filter *at = code + HEAD;
+	struct sock_fprog program = { .filter = code };
+	size_t n = 4;
 	int r;
 
 	if (count > COUNT_MAX)
 		return fail(EINVAL, "a filter of %zu system calls is too long", count);
-	/* From number I on there are COUNT - I - 1 more, then the end that kills, then the one that allows. */
 	for (size_t i = 0; i < count; i++)
-		*at++ = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
-			(unsigned)numbers[i], (unsigned char)(count - i), 0);
-	*at++ = (struct sock_filter)KILL;
-	*at = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+		n += add_call(code + n, &calls[i]);
+	code[n++] = (struct sock_filter)KILL;
+	program.len = (unsigned short)n;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return fail_errno("set no_new_privs");
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0)

@@ -19,7 +19,8 @@ static void BARE leave(int status)
 	syscall(SYS_exit_group, status);
 }
 
-static const int few[] = { SYS_exit, SYS_exit_group, SYS_getpid, SYS_prctl };
+static const struct seccomp_call few[] = { { SYS_exit }, { SYS_exit_group }, { SYS_getpid },
+	{ SYS_prctl } };
 
 static int BARE allows(void)
 {
@@ -44,14 +45,15 @@ static int BARE kills(void)
 /* As long a list as there may be: the first and the last number, and one that is missing. */
 static int BARE longest(int missing)
 {
-	int numbers[200];
+	struct seccomp_call calls[200];
 
+	/* Conditions make the longest programs. */
 	for (int i = 0; i < 200; i++)
-		numbers[i] = 2000 + i;
-	numbers[0] = SYS_getpid;
-	numbers[198] = SYS_exit;
-	numbers[199] = SYS_exit_group;
-	if (seccomp_allow(numbers, 200) < 0)
+		calls[i] = (struct seccomp_call){ 2000 + i, 5, ~0u, 1 };
+	calls[0] = (struct seccomp_call){ SYS_getpid };
+	calls[198] = (struct seccomp_call){ SYS_exit };
+	calls[199] = (struct seccomp_call){ SYS_exit_group };
+	if (seccomp_allow(calls, 200) < 0)
 		return 1;
 	syscall(missing ? SYS_getppid : SYS_getpid);
 	leave(0);
@@ -66,6 +68,49 @@ static int longest_allows(void)
 static int longest_kills(void)
 {
 	return longest(1);
+}
+
+/* dup3 to 100 or 101, and to no other number below 256. */
+static int BARE judges(long to)
+{
+	static const struct seccomp_call calls[] = {
+		{ SYS_exit_group },
+		{ SYS_dup3, 1, 0xff, 100 },
+		{ SYS_dup3, 1, 0xff, 101 },
+		{ SYS_getpid },
+	};
+
+	if (seccomp_allow(calls, 4) < 0)
+		return 1;
+	syscall(SYS_dup3, 0, to, 0);
+	/* The number is looked at again after a condition. */
+	leave(syscall(SYS_getpid) > 0 ? 0 : 2);
+	return 3;
+}
+
+static int allows_one_value(void)
+{
+	return judges(100);
+}
+
+static int allows_another_value(void)
+{
+	return judges(101);
+}
+
+static int allows_by_mask(void)
+{
+	return judges(0x164);
+}
+
+static int allows_high_half(void)
+{
+	return judges((long)0x100000064);
+}
+
+static int kills_other_value(void)
+{
+	return judges(102);
 }
 
 static int BARE empty_kills(void)
@@ -102,7 +147,7 @@ static int i386_works(void)
 /* getpid is 20 for i386, which is writev here; the filter must not take one for the other. */
 static int BARE kills_i386(void)
 {
-	static const int with_20[] = { SYS_exit, SYS_exit_group, 20 };
+	static const struct seccomp_call with_20[] = { { SYS_exit }, { SYS_exit_group }, { 20 } };
 
 	if (seccomp_allow(with_20, 3) < 0)
 		return 1;
@@ -126,7 +171,7 @@ static int run(int (*f)(void))
 
 int main(void)
 {
-	int numbers[201] = { 0 };
+	struct seccomp_call calls[201] = { 0 };
 
 	unit_case("allows what is listed");
 	CHECK(run(allows) == 0);
@@ -135,10 +180,16 @@ int main(void)
 	unit_case("reaches both ends of the longest list");
 	CHECK(run(longest_allows) == 0);
 	CHECK(run(longest_kills) == -SIGSYS);
+	unit_case("judges an argument");
+	CHECK(run(allows_one_value) == 0);
+	CHECK(run(allows_another_value) == 0);
+	CHECK(run(allows_by_mask) == 0);
+	CHECK(run(allows_high_half) == 0);
+	CHECK(run(kills_other_value) == -SIGSYS);
 	unit_case("kills for everything when nothing is listed");
 	CHECK(run(empty_kills) == -SIGSYS);
 	unit_case("refuses a longer list");
-	CHECK(seccomp_allow(numbers, 201) == -EINVAL);
+	CHECK(seccomp_allow(calls, 201) == -EINVAL);
 	CHECK(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0);
 #ifdef __x86_64__
 	unit_case("kills for the numbers of x32");
