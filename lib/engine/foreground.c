@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/attr.h"
 #include "engine/monitor.h"
 
 static void close_all(int *fds, size_t count)
@@ -15,7 +16,7 @@ static void close_all(int *fds, size_t count)
 
 int foreground_run(struct launch *l, int *status)
 {
-	struct monitor monitor;
+	struct monitor monitor = { .want = { .tty = l->spec->terminal } };
 	struct running running;
 	int wait_status, r = monitor_open(&monitor, l->stdio);
 
@@ -26,7 +27,9 @@ int foreground_run(struct launch *l, int *status)
 	r = launch_begin(l, &running, status);
 	close_all(l->stdio, 3);
 	if (r == 0) {
-		r = monitor_run(&monitor, running.pid, &wait_status);
+		r = l->spec->terminal ? monitor_set_pty(&monitor, take_fd(&running.terminal)) : 0;
+		if (r == 0)
+			r = monitor_run(&monitor, running.pid, &wait_status);
 		if (r == 0)
 			*status = launch_status(wait_status);
 		launch_end(l, &running);
