@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,12 +40,8 @@ static int format(struct buf *out, const struct handover *h, int ready)
 	buf_printf(out, "{\"v\":%d,\"exe\":\"%" PRIx64 ":%" PRIx64 "\",\"id\":", VERSION,
 		(uint64_t)st.st_dev, (uint64_t)st.st_ino);
 	json_quote(out, h->id);
-	buf_printf(out,
-		",\"run\":%" PRId64
-		",\"restart\":%d,\"restart_max\":%u,\"tty\":%s,\"stop_signal\":%d,"
-		"\"stop_timeout\":%" PRId64,
-		h->run, (int)h->policy.restart, h->policy.max, h->tty ? "true" : "false",
-		h->stop_signal, h->stop_timeout);
+	buf_printf(out, ",\"run\":%" PRId64 ",\"restart\":%d,\"restart_max\":%u", h->run,
+		(int)h->policy.restart, h->policy.max);
 	if (h->store) {
 		buf_puts(out, ",\"store\":");
 		json_quote(out, h->store);
@@ -189,19 +186,16 @@ static bool read_members(const struct json *j, struct handover *h)
 {
 	const struct json *fds = json_get(j, "fds"), *spec = json_get(j, "spec");
 	auto_buf struct buf text = { 0 };
-	int64_t restart, max, signal;
+	int64_t restart, max;
 
 	if (json_get_string(j, "id", &h->id) < 1 || strlen(h->id) != 64 ||
-		json_get_string(j, "store", &h->store) < 0 || json_get_bool(j, "tty", &h->tty) < 1)
+		json_get_string(j, "store", &h->store) < 0)
 		return false;
 	if (!get_number(j, "run", 1, INT64_MAX, &h->run) ||
 		!get_number(j, "restart", RESTART_NO, RESTART_UNLESS_STOPPED, &restart) ||
-		!get_number(j, "restart_max", 0, UINT32_MAX, &max) ||
-		!get_number(j, "stop_signal", 0, 64, &signal) ||
-		!get_number(j, "stop_timeout", INT64_MIN, INT64_MAX, &h->stop_timeout))
+		!get_number(j, "restart_max", 0, UINT32_MAX, &max))
 		return false;
 	h->policy = (struct supervise_policy){ (enum container_restart)restart, (unsigned)max };
-	h->stop_signal = (int)signal;
 	if (!get_fd(fds, "dir", &h->dir) || !get_fd(fds, "home", &h->home) ||
 		!get_fd(fds, "ready", &h->ready) || !spec || spec->type != JSON_OBJECT)
 		return false;

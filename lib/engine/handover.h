@@ -7,7 +7,6 @@
 #ifndef ENGINE_HANDOVER_H
 #define ENGINE_HANDOVER_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/json.h"
@@ -18,9 +17,6 @@ struct handover {
 	const char *store; /* path of the store; NULL: the default */
 	int64_t run;       /* number of its first run */
 	struct supervise_policy policy;
-	bool tty;
-	int stop_signal; /* these as in struct monitor */
-	int64_t stop_timeout;
 	const char *spec; /* JSON of what to run */
 	int dir, home;    /* RUN/c/ID and the place of its files, which may be the same directory */
 

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/fail.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "engine/ctl.h"
 #include "kernel/cgroup.h"
 #include "kernel/cgroupkill.h"
@@ -23,21 +24,29 @@
 #define GRACE_MS 5000 /* for a monitor to kill and to write down what it saw */
 #define SPEC_MAX (1u << 20)
 
-int stop_signal(struct store *s, const struct container *c)
+/* What its spec says, where its monitor cannot tell any more. */
+static void read_spec(struct store *s, const struct container *c, struct stop_how *how)
 {
 	auto_close int home = container_home(s, c);
 	auto_buf struct buf text = { 0 };
 	auto_json struct json *j = NULL;
-	const char *name = NULL;
-	int number = SIGTERM;
+	const char *signal = NULL, *seconds = NULL;
+	uint64_t n;
+	int number;
 
 	if (home >= 0 && fd_read_file(home, "spec.json", &text, SPEC_MAX) == 0 &&
-		json_parse(text.data, text.len, &j) == 0 &&
-		json_get_string(json_get(j, "annotations"), "org.opencontainers.image.stopSignal",
-			&name) == 1)
-		number = sig_parse(name);
+		json_parse(text.data, text.len, &j) == 0) {
+		json_get_string(json_get(j, "annotations"), "qbox.stop-signal", &signal);
+		json_get_string(json_get(j, "annotations"), "qbox.stop-timeout", &seconds);
+	}
+	number = signal ? sig_parse(signal) : SIGTERM;
+	if (how->signal == 0)
+		how->signal = number > 0 ? number : SIGTERM;
+	if (how->timeout < 0)
+		how->timeout = seconds && num_parse(seconds, INT32_MAX / 1000, &n) == 0
+			? (int64_t)n * 1000
+			: STOP_MS;
 	fail_clear();
-	return number > 0 ? number : SIGTERM;
 }
 
 /* What is frozen gets no signal. */
@@ -76,30 +85,34 @@ static int ask_monitor(
 }
 
 /* Without a monitor: the first process is told by us. Whether it has ended by then is looked at later. */
-static void tell_process(struct store *s, const struct container *c, const struct stop_how *how)
+static void tell_process(struct store *s, const struct container *c, const struct stop_how *asked)
 {
 	auto_close int fd = proc_open(&c->row->init);
 	struct pollfd p = { .fd = fd, .events = POLLIN };
-	int64_t left = how->timeout < 0 ? STOP_MS : how->timeout;
+	struct stop_how how = *asked;
 
-	if (proc_signal(&c->row->init, how->signal ? how->signal : stop_signal(s, c)) < 0)
+	read_spec(s, c, &how);
+	if (proc_signal(&c->row->init, how.signal) < 0)
 		return;
 	thaw(c);
-	while (left > 0 && proc_alive(&c->row->init)) {
-		int step = fd >= 0 ? (int)(left < 3600000 ? left : 3600000) : 50;
+	while (how.timeout > 0 && proc_alive(&c->row->init)) {
+		int step = fd >= 0 ? (int)(how.timeout < 3600000 ? how.timeout : 3600000) : 50;
 
 		if (poll(&p, fd >= 0 ? 1 : 0, step) > 0)
 			return;
-		left -= step;
+		how.timeout -= step;
 	}
 }
 
-static int wait_for_monitor(struct store *s, const struct container *c, int64_t timeout)
+/* Wait until the monitor has written how it ended, and note that: whether it does so before us or after
+ * us makes no difference. */
+static int wait_for_monitor(struct store *s, struct container *c, int64_t timeout)
 {
 	struct exit_record e;
-
-	return container_wait(
+	int r = container_wait(
 		s, c, timeout > INT32_MAX - GRACE_MS ? -1 : (int)timeout + GRACE_MS, &e);
+
+	return r > 0 ? container_ended(s, c, &e, false) : -ETIMEDOUT;
 }
 
 int stop_container(struct store *s, struct container *c, const struct stop_how *how)
@@ -121,6 +134,6 @@ int stop_container(struct store *s, struct container *c, const struct stop_how *
 	}
 	fail_clear();
 	/* What is left is killed; what has ended unseen is noted. */
-	r = r > 0 ? container_reload(s, c) : container_kill(s, c);
+	r = r >= 0 ? container_reload(s, c) : container_kill(s, c);
 	return r == -ENOENT ? 0 : r; /* --rm */
 }

@@ -17,7 +17,4 @@ struct stop_how {
  * is done when this returns. One that does not run is fine. -ETIMEDOUT: it would not die. */
 int stop_container(struct store *s, struct container *c, const struct stop_how *how);
 
-/* The stop signal that is written in the container's spec; TERM if there is none. */
-int stop_signal(struct store *s, const struct container *c);
-
 #endif

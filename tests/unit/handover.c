@@ -42,8 +42,7 @@ static int act(char *number)
 	if (!is_clean())
 		r = fail(EIO, "not clean");
 	else if (strcmp(h.id, id) != 0 || h.run != 5 || h.policy.restart != RESTART_ON_FAILURE ||
-		h.policy.max != 7 || !h.tty || h.stop_signal != 15 || h.stop_timeout != -1 ||
-		!h.store || strcmp(h.store, "/a \"store\"") != 0)
+		h.policy.max != 7 || !h.store || strcmp(h.store, "/a \"store\"") != 0)
 		r = fail(EIO, "members");
 	else if (strcmp(h.spec, "{\"do\":\"die\"}") == 0)
 		raise(SIGKILL);
@@ -67,9 +66,6 @@ static int start(int dir, const char *spec, int *status)
 		.store = "/a \"store\"",
 		.run = 5,
 		.policy = { RESTART_ON_FAILURE, 7 },
-		.tty = true,
-		.stop_signal = 15,
-		.stop_timeout = -1,
 		.spec = spec,
 		.dir = dir,
 		.home = dir,
