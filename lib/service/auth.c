@@ -201,37 +201,48 @@ static int read_entry(struct auth *out, const struct json *entry)
 	return r < 0 ? r : found;
 }
 
-/* The program that keeps the secret of this registry; NULL if none is named. An entry without a
+/* The program that keeps the secret of this registry; *OUT is NULL if none is named. An entry without a
  * secret is docker's sign that the store has it; without any entry the store has nothing for us. */
-static const char *find_helper(
-	const struct json *tree, const struct json *entry, const struct ref *ref)
+static int find_helper(
+	const char **out, const struct json *tree, const struct json *entry, const struct ref *ref)
 {
-	const struct json *own = find_entry(json_get(tree, "credHelpers"), ref);
-	const char *store = NULL;
+	const struct json *helpers = NULL, *own;
+	int r = json_get_object(tree, "credHelpers", &helpers);
 
+	*out = NULL;
+	own = find_entry(helpers, ref);
 	if (own && own->type == JSON_STRING && *own->string)
-		return own->string;
-	if (entry && json_get_string(tree, "credsStore", &store) > 0 && *store)
-		return store;
-	return NULL;
+		*out = own->string;
+	else if (r >= 0 && entry)
+		r = json_get_string(tree, "credsStore", out);
+	if (*out && !**out)
+		*out = NULL;
+	return r;
 }
 
 /* Look into one parsed file. 1: found, 0: nothing for REF. */
 static int read_tree(struct auth *out, const struct json *tree, const struct ref *ref, mode_t mode)
 {
-	const struct json *entry = find_entry(json_get(tree, "auths"), ref);
+	const struct json *auths = NULL, *entry;
 	const char *helper;
-	int r = entry ? read_entry(out, entry) : 0;
+	int r;
 
+	if (tree->type != JSON_OBJECT)
+		return fail(EBADMSG, "not a JSON object");
+	r = json_get_object(tree, "auths", &auths);
+	if (r < 0)
+		return r;
+	entry = find_entry(auths, ref);
+	r = entry ? read_entry(out, entry) : 0;
 	if (r > 0 && (mode & (S_IRWXG | S_IRWXO))) {
 		fail(EPERM, "it holds a password and others have access to it");
 		return fail_hint(-EPERM, "chmod 600");
 	}
 	if (r != 0)
 		return r;
-	helper = find_helper(tree, entry, ref);
-	if (!helper)
-		return 0;
+	r = find_helper(&helper, tree, entry, ref);
+	if (r < 0 || !helper)
+		return r < 0 ? r : 0;
 	fail(ENOTSUP,
 		"the password for '%s' is kept by docker-credential-%s, which cannot be called",
 		ref->host, helper);
