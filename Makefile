@@ -6,7 +6,7 @@
 # Variables: CC or CROSS_COMPILE, CFLAGS LDFLAGS, DESTDIR PREFIX, V=1, BUILD VBUILD, FUZZ_SECONDS
 
 VERSION := 0.1.0
-SIZE_LIMIT := 920000
+SIZE_LIMIT := 1000000
 
 ifeq ($(origin CC),default)
 CC := $(CROSS_COMPILE)gcc
@@ -54,7 +54,7 @@ COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -g $(CFLAGS) $(TARGET) -fstack-protector-
 APPLETS := $(filter-out main,$(patsubst applets/%.c,%,$(wildcard applets/*.c)))
 HEADERS := $(patsubst %,$(BUILD)/gen/%.h,main $(APPLETS))
 APPLET_OBJ := $(patsubst %,$(BUILD)/obj/applets/%.o,main $(APPLETS)) $(BUILD)/obj/gen/applets.o
-LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard lib/*/*.c)))
+LIB_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard lib/*/*.c))) $(BUILD)/obj/gen/syscalls.o
 UNITS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/*.c))
 UNIT ?= $(UNITS)
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzzer/%,$(wildcard tests/fuzz/*.c))
@@ -81,6 +81,8 @@ $(BUILD)/gen/%.h: applets/%.c applets/gen.awk
 	$(Q)mkdir -p $(@D) && $(call GEN,header) $< >$@
 $(BUILD)/gen/applets.c: applets/main.c $(APPLETS:%=applets/%.c) applets/gen.awk vendor/VERSIONS Makefile
 	$(Q)mkdir -p $(@D) && $(call GEN,table) $(filter applets/%.c,$^) vendor/VERSIONS >$@
+$(BUILD)/gen/syscalls.c: lib/engine/syscalls.txt lib/engine/syscalls.awk
+	$(Q)mkdir -p $(@D) && LC_ALL=C awk -f lib/engine/syscalls.awk $< >$@
 $(BUILD)/man/qbox.1: applets/main.c applets/gen.awk
 	$(Q)mkdir -p $(@D) && $(call GEN,man) $< >$@
 $(BUILD)/man/%.1: applets/%.c applets/gen.awk

@@ -105,4 +105,33 @@ verdict "each parser of outside bytes has a fuzz target" "$(sed -n 's/^fuzzed //
 		[ -f "tests/fuzz/$name.c" ] || echo "tests/fuzz/$name.c is missing"
 	done)"
 
+# unistd COMPILER [OPTION]: "NAME NUMBER" of each call in the kernel headers of a compiler, if it is here.
+unistd() {
+	command -v "$1" >/dev/null || return 0
+	for name in $(echo '#include <asm/unistd.h>' | "$@" -E -dM - 2>/dev/null |
+		sed -n 's/^#define __NR_\([a-z0-9_]*\) .*/\1/p'); do
+		echo "@ $name __NR_$name"
+	done | { echo '#include <asm/unistd.h>'; cat; } | "$@" -E -P - 2>/dev/null |
+		awk '$1 == "@" && $3 ~ /^[0-9]+$/ { print $2, $3 }'
+}
+
+# numbers COLUMN COMPILER [OPTION]: what those headers have and syscalls.txt has not, or otherwise.
+numbers() {
+	column=$1
+	shift
+	unistd "$@" | awk -v column="$column" '
+	FILENAME == "-" { if ($1 !~ /^(syscalls|arch_specific_syscall)$/) theirs[$1] = $2; next }
+	!/^#/ && NF { ours[$1] = $column }
+	END {
+		for (name in theirs)
+			if (ours[name] != theirs[name])
+				print "lib/engine/syscalls.txt: column " column ": " name " is " theirs[name]
+	}' - lib/engine/syscalls.txt
+}
+
+verdict "numbers of system calls are those of the kernel headers" "$(
+	[ "$(uname -m)" != x86_64 ] || { numbers 2 cc; numbers 3 cc -D__i386__ -U__x86_64__; }
+	numbers 4 aarch64-linux-gnu-gcc
+	numbers 5 arm-linux-gnueabihf-gcc)"
+
 echo "1..$number"
