@@ -21,17 +21,25 @@ struct archive {
 	size_t count;
 };
 
-/* Index the archive in FD (taken over, also on failure). A pipe or a compressed archive is first copied
- * to an unlinked file in the store's tmp/, PREFIX (bytes that were read from it already) in front. The
- * headers are read by a confined process. -EBADMSG: not a tar archive; -EFBIG: over 10,000 members. */
-int archive_open(
-	struct archive *out, struct store *s, int fd, const void *prefix, size_t prefix_len);
+/* Is a tar archive that begins with these bytes, gzip or plain, one of an image (1) and not a root file
+ * system (0)? What is damaged is neither. Looked at by a confined process. */
+int archive_sniff(const void *first, size_t len);
+
+/* Index the archive in FD (taken over, also on failure). A pipe or a compressed archive is copied to an
+ * unlinked file in the store's tmp/ meanwhile, FIRST (bytes that were read from it already) in front.
+ * All that is read of it here is read by a confined process. -EBADMSG: not a tar archive; -EFBIG: over
+ * 10,000 members; -ENOSPC: no room for the copy. */
+int archive_open(struct archive *out, struct store *s, int fd, const void *first, size_t first_len);
 void archive_close(struct archive *a);
+
+/* Add the members that the confined process told of, a line each; it may be hijacked, so the lines are not
+ * believed. -EBADMSG, -EFBIG. Part of archive_open, here for its test. */
+int archive_add(struct archive *a, const char *lines, size_t len);
 
 /* Find member NAME, following links (8 at most); NULL if it is not there. */
 const struct archive_member *archive_find(const struct archive *a, const char *name);
 
-/* Read a member of at most MAX bytes. -ENOENT, -EFBIG with text. */
+/* Append a member of at most MAX bytes to OUT. -ENOENT, -EFBIG with text. */
 int archive_read(const struct archive *a, const char *name, size_t max, struct buf *out);
 
 #endif

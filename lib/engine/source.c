@@ -12,7 +12,6 @@
 
 #include "base/fail.h"
 #include "base/str.h"
-#include "format/gzip.h"
 #include "kernel/fd.h"
 
 /* --- what the text means --- */
@@ -50,89 +49,64 @@ static void base_of(char out[256], const char *path)
 			out[strlen(out) - strlen(ends[i])] = '\0';
 }
 
-/* Split "PATH[:TAG]": the whole is a path if it exists. */
-static int open_path(struct source *src, const char *text, int flags, int *out)
+/* Open the path TEXT; if there is none, and TAGGED, what stands before one of its colons: the rest is the
+ * tag, which may hold colons too. */
+static int open_path(struct source *src, const char *text, bool tagged, int flags, int *out)
 {
 	auto_free char *path = strdup(text);
-	const char *colon = strrchr(text, ':');
+	size_t len = strlen(text);
 	int fd = path ? open(path, flags | O_CLOEXEC) : -1;
+	const char *colon;
+	struct stat st;
 
 	*out = -1;
 	if (!path)
 		return fail(ENOMEM, "out of memory");
-	if (fd < 0 && errno == ENOENT && colon && !strchr(colon, '/')) {
-		path[colon - text] = '\0';
+	while (fd < 0 && errno == ENOENT && tagged && (colon = memrchr(path, ':', len))) {
+		len = (size_t)(colon - path);
+		path[len] = '\0';
 		fd = open(path, flags | O_CLOEXEC);
-		if (fd >= 0 && str_copy(src->tag, sizeof(src->tag), colon + 1) < 0) {
-			close(fd);
-			return fail(EINVAL, "the tag of '%s' is too long", text);
-		}
 	}
 	if (fd < 0)
-		return fail_errno("open '%s'", path);
+		return fail_errno("open '%s'", text);
+	if (!(flags & O_DIRECTORY) && fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		close(fd);
+		return fail_hint(fail(EISDIR, "'%s' is a directory", path),
+			"an image layout is named oci:DIR");
+	}
+	if (text[len] && str_copy(src->tag, sizeof(src->tag), text + len + 1) < 0) {
+		close(fd);
+		return fail(EINVAL, "the tag of '%s' is too long", text);
+	}
 	base_of(src->base, path);
 	*out = fd;
 	return 0;
 }
 
-/* Does a tar archive whose first member has this name hold an image, and not a root file system? */
-static bool is_image_member(const char *name)
-{
-	static const char *const names[] = { "index.json", "oci-layout", "manifest.json",
-		"repositories", "blobs", "blobs/" };
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return str_starts(name, "blobs/sha") ||
-		(strlen(name) >= 64 && strspn(name, "0123456789abcdef") == 64);
-}
-
-/* Look at the first bytes of stdin: the name of the first member tells image archives apart. */
-static int sniff(struct source *src, bool *image)
-{
-	uint8_t first[4096], plain[512];
-	char name[101] = "";
-	const uint8_t *in = first;
-	struct inflater *z = NULL;
-	ssize_t n = fd_read(src->file, first, sizeof(first));
-	size_t left;
-	long got = 0;
-	int r;
-
-	if (n < 0)
-		return fail((int)-n, "read standard input: %s", strerror((int)-n));
-	if (n == 0)
-		return fail(EBADMSG, "standard input is empty");
-	buf_add(&src->prefix, first, (size_t)n);
-	left = (size_t)n;
-	r = inflater_new(&z, gzip_sniff(first, left, NULL));
-	if (r == 0) {
-		got = inflater_run(z, &in, &left, plain, sizeof(plain));
-		inflater_free(z);
-		/* Damage is found, and told, when the whole is read. */
-		if (got < 0)
-			fail_clear();
-	}
-	if (got >= 100)
-		memcpy(name, plain, 100);
-	*image = is_image_member(name);
-	return r < 0 ? r : buf_check(&src->prefix);
-}
-
+/* An image archive or the tar of a root file system? Their first bytes tell. */
 static int open_stdin(struct source *src, struct store *s)
 {
-	bool image = false;
-	int r;
+	char first[4096];
+	ssize_t n;
+	int image, r;
 
+	src->kind = SOURCE_ROOTFS;
 	src->file = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (src->file < 0)
-		return fail_errno("standard input");
-	src->kind = SOURCE_ROOTFS;
-	r = sniff(src, &image);
-	if (r < 0 || !image)
-		return r;
-	r = archive_open(&src->archive, s, take_fd(&src->file), src->prefix.data, src->prefix.len);
+		return fail_errno("duplicate a descriptor");
+	n = fd_read(src->file, first, sizeof(first));
+	if (n < 0)
+		return fail((int)-n, "read: %s", strerror((int)-n));
+	if (n == 0)
+		return fail(EBADMSG, "nothing came");
+	image = archive_sniff(first, (size_t)n);
+	if (image < 0)
+		return image;
+	if (!image) {
+		buf_add(&src->prefix, first, (size_t)n);
+		return buf_check(&src->prefix);
+	}
+	r = archive_open(&src->archive, s, take_fd(&src->file), first, (size_t)n);
 	if (r == 0)
 		src->kind =
 			archive_find(&src->archive, "index.json") ? SOURCE_ARCHIVE : SOURCE_DOCKER;
@@ -141,10 +115,11 @@ static int open_stdin(struct source *src, struct store *s)
 
 static int open_local(struct source *src, struct store *s, const char *path)
 {
+	const bool tagged = src->kind == SOURCE_LAYOUT || src->kind == SOURCE_ARCHIVE;
 	int fd, r;
 
-	r = open_path(
-		src, path, src->kind == SOURCE_LAYOUT ? O_RDONLY | O_DIRECTORY : O_RDONLY, &fd);
+	r = open_path(src, path, tagged,
+		src->kind == SOURCE_LAYOUT ? O_RDONLY | O_DIRECTORY : O_RDONLY, &fd);
 	if (r < 0)
 		return r;
 	if (src->kind == SOURCE_LAYOUT)
@@ -194,7 +169,14 @@ int source_check(const char *text, const char *name)
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(text, prefixes[i].prefix))
 			return r;
-	return r < 0 || strcmp(text, "-") == 0 ? r : ref_parse(&ref, text);
+	if (r < 0 || strcmp(text, "-") == 0)
+		return r;
+	r = ref_parse(&ref, text);
+	if (r < 0 && strstr(text, "://"))
+		fail_hint(r, "a registry is named without a scheme: HOST/NAME:TAG");
+	else if (r < 0 && (text[0] == '.' || text[0] == '/'))
+		fail_hint(r, "for a file: oci-archive:, docker-archive: or rootfs: before it");
+	return r;
 }
 
 int source_open(struct source *src, struct store *s, const struct source_options *o)
@@ -210,8 +192,10 @@ int source_open(struct source *src, struct store *s, const struct source_options
 			return r;
 		src->has_ref = true;
 	}
-	if (strcmp(o->text, "-") == 0)
-		return open_stdin(src, s);
+	if (strcmp(o->text, "-") == 0) {
+		r = open_stdin(src, s);
+		return r < 0 ? fail_wrap(r, "standard input") : 0;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(prefixes); i++)
 		if (str_starts(o->text, prefixes[i].prefix)) {
 			src->kind = prefixes[i].kind;
@@ -253,6 +237,20 @@ static int read_file(struct source *src, const char *name, size_t max, struct bu
 	if (src->kind == SOURCE_LAYOUT)
 		return fd_read_file(src->dir, name, out, max);
 	return archive_read(&src->archive, name, max, out);
+}
+
+/* The archive lacks what its kind must have: which kind is it? */
+static int hint_kind(const struct source *src, int r)
+{
+	const char *kind = "rootfs";
+
+	if (src->kind == SOURCE_LAYOUT)
+		return r;
+	if (archive_find(&src->archive, "index.json"))
+		kind = "oci-archive";
+	else if (archive_find(&src->archive, "manifest.json"))
+		kind = "docker-archive";
+	return fail_hint(r, "if it is the right file: %s:FILE", kind);
 }
 
 /* Are these the bytes that the digest (and, unless 0, the size) promised? */
@@ -303,10 +301,12 @@ static int choose_entry(
 		if (names.len < 400)
 			buf_printf(&names, "%s'%s'", names.len ? ", " : "", d->ref_name);
 	}
+	if (!index->count)
+		return fail(ENOENT, "index.json lists no image");
 	if (src->tag[0])
-		return fail(ENOENT, "no image '%s'; there is %s", src->tag,
-			names.len ? buf_str(&names) : "none");
-	return fail(EINVAL, "more than one image, or none: %s", buf_str(&names));
+		return fail(ENOENT, "no image '%s'; there is %s", src->tag, buf_str(&names));
+	return fail_hint(
+		fail(EINVAL, "there is more than one image: %s", buf_str(&names)), "add :TAG");
 }
 
 /* The name in the store of an image that was not given one: the layout's, if it is a whole reference, else
@@ -341,7 +341,7 @@ static int read_layout_top(struct source *src)
 
 	r = read_file(src, "index.json", OCI_MANIFEST_MAX, &text);
 	if (r < 0)
-		return r;
+		return r == -ENOENT ? hint_kind(src, r) : r;
 	r = oci_parse(&index, buf_str(&text), text.len, OCI_TYPE_INDEX);
 	if (r < 0)
 		return fail_wrap(r, "index.json");
@@ -501,10 +501,12 @@ static int read_docker(struct source *src)
 	int r;
 
 	r = archive_read(&src->archive, "manifest.json", OCI_MANIFEST_MAX, &text);
+	if (r == -ENOENT)
+		return hint_kind(src, r);
 	if (r == 0)
 		r = json_parse(buf_str(&text), text.len, &j);
 	if (r < 0)
-		return r;
+		return fail_wrap(r, "manifest.json");
 	if (j->type != JSON_ARRAY || j->count != 1)
 		return fail(EINVAL, "the archive holds %zu images, not one",
 			j->type == JSON_ARRAY ? j->count : 0);
