@@ -48,6 +48,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "applet.h"
@@ -78,11 +79,12 @@ struct show {
 static void layer_start(void *ctx, unsigned layer, const struct digest *blob, uint64_t size)
 {
 	struct show *show = ctx;
-	char hex[DIGEST_TEXT];
+	char name[DIGEST_TEXT] = "root";
 
-	digest_hex(hex, blob);
-	hex[12] = '\0';
-	show->items[layer] = progress_add(&show->progress, hex, size);
+	if (blob)
+		digest_hex(name, blob);
+	name[12] = '\0';
+	show->items[layer] = progress_add(&show->progress, name, size);
 	progress_set(&show->progress, show->items[layer], "pulling", 0);
 }
 
@@ -132,6 +134,8 @@ static void read_options(struct args *args, struct want *want)
 	args_check(args, source_check(want->pull.source, want->pull.name));
 	if (want->creds && strcmp(want->creds, "-") == 0 && strcmp(want->pull.source, "-") == 0)
 		args_usage(args, "credentials and image cannot both come from standard input");
+	if (want->output && strcmp(want->output, "-") == 0 && isatty(STDOUT_FILENO))
+		args_usage(args, "a tar stream is not written to a terminal");
 }
 
 static int print_json(const struct image *image, bool changed)
@@ -179,23 +183,33 @@ static int print_result(const struct want *want, const struct image *image, bool
 	return 0;
 }
 
-static int write_output(const struct want *want, struct store *s, const struct image *image)
+/* Open the place for the stream before the pull, which may take long. Its content stays until there is
+ * another. */
+static int open_output(const struct want *want, int *out)
 {
-	auto_close int file = -1;
-	int out = STDOUT_FILENO;
-
-	if (!want->output)
+	*out = -1;
+	if (!want->output || strcmp(want->output, "-") == 0)
 		return 0;
-	if (strcmp(want->output, "-") != 0) {
-		file = open(want->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (file < 0)
-			return fail_errno("open '%s'", want->output);
-		out = file;
-	} else if (isatty(STDOUT_FILENO)) {
-		return fail_hint(fail(EINVAL, "a tar stream is not written to a terminal"),
-			"send it to a file or a pipe");
-	}
-	return flatten_write(s, image, out);
+	*out = open(want->output, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	return *out < 0 ? fail_errno("open '%s'", want->output) : 0;
+}
+
+/* Write the stream to FILE (taken), or to standard output if it is -1. */
+static int write_output(int file, const char *name, struct store *s, const struct image *image)
+{
+	struct stat st;
+	int r = 0;
+
+	if (file < 0)
+		return flatten_write(s, image, STDOUT_FILENO);
+	if (fstat(file, &st) == 0 && S_ISREG(st.st_mode) && ftruncate(file, 0) < 0)
+		r = fail_errno("empty '%s'", name);
+	if (r == 0)
+		r = flatten_write(s, image, file);
+	/* A file system across the network may tell only now. */
+	if (close(file) < 0 && r == 0)
+		r = fail_errno("write '%s'", name);
+	return r;
 }
 
 static int pull(struct want *want, struct store *s)
@@ -203,19 +217,23 @@ static int pull(struct want *want, struct store *s)
 	struct show show;
 	struct image *image = NULL;
 	bool changed;
-	int r;
+	int r, file;
 
+	r = open_output(want, &file);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < ARRAY_LEN(show.items); i++)
 		show.items[i] = -1;
 	progress_init(&show.progress, want->quiet);
 	want->pull.events = (struct pull_events){ layer_start, layer_progress, layer_done, &show };
 	r = pull_run(s, &want->pull, &image, &changed);
 	progress_end(&show.progress);
-	if (r == 0)
-		r = write_output(want, s, image);
+	if (r == 0 && want->output)
+		r = write_output(take_fd(&file), want->output, s, image);
 	if (r == 0)
 		r = print_result(want, image, changed);
 	image_free(image);
+	cleanup_close(&file);
 	return r;
 }
 

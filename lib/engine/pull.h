@@ -11,7 +11,8 @@
 #include "service/auth.h"
 #include "service/store.h"
 
-/* What happens, told as it happens; each may be NULL. LAYER counts from 0. */
+/* What happens, told as it happens; each may be NULL. LAYER counts from 0; BLOB is NULL when its digest is
+ * not known yet. */
 struct pull_events {
 	void (*layer_start)(void *ctx, unsigned layer, const struct digest *blob, uint64_t size);
 	void (*layer_progress)(void *ctx, unsigned layer, uint64_t received);
@@ -30,7 +31,7 @@ struct pull_options {
 	struct pull_events events;
 };
 
-/* Pull. *OUT is the caller's image. -EAGAIN: temporary (network, lock), worth another try. The store is open
+/* Pull. *OUT is the caller's image. A single process: SIGPIPE is ignored meanwhile. -EAGAIN: temporary (network, lock), worth another try. The store is open
  * for writing with its database. *CHANGED is false when everything was present already. */
 int pull_run(struct store *s, const struct pull_options *o, struct image **out, bool *changed);
 
