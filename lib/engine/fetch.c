@@ -54,17 +54,20 @@ static int session_prepare(struct session *s, const struct fetch_options *o)
 	r = resolver_load(&s->resolver, NULL, NULL);
 	if (r < 0)
 		return r;
-	if (!o->insecure || o->cacert) {
-		r = tls_trust_load(&s->trust,
-			&(struct tls_trust_options){
-				.cafile = o->cacert,
-				.config = getenv("QBOX_CONFIG"),
-				.registry = ref_registry(o->ref),
-				.floor = o->floor,
-			});
-		if (r < 0)
-			return r;
+	r = tls_trust_load(&s->trust,
+		&(struct tls_trust_options){
+			.cafile = o->cacert,
+			.config = getenv("QBOX_CONFIG"),
+			.registry = ref_registry(o->ref),
+			.floor = o->floor,
+		});
+	/* Plain http needs no CA; one that is missing is told when a redirect leads to https. */
+	if (r < 0 && r != -ENOMEM && o->insecure && !o->cacert) {
+		fail_clear();
+		r = 0;
 	}
+	if (r < 0)
+		return r;
 	if (!o->auth) {
 		r = auth_load(&s->auth, o->ref, o->authfile);
 		if (r < 0)

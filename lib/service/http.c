@@ -39,8 +39,10 @@ int http_open(struct http **out, const struct url *u, const struct resolver_addr
 	int r;
 
 	*out = NULL;
-	if (u->https && !trust)
-		return fail(EPROTO, "'%s' is https, but no CA certificates were loaded", u->host);
+	if (u->https && !trust) {
+		fail(EPROTO, "'%s' is https, but no CA certificates are there", u->host);
+		return fail_hint(-EPROTO, "name a file with --cacert");
+	}
 	h = calloc(1, sizeof(*h));
 	if (!h)
 		return fail(ENOMEM, "out of memory");

@@ -21,7 +21,8 @@ struct tls_trust_options {
 	const char *config;   /* configuration directory that may hold certs.d/; NULL: /etc/qbox */
 	const char *registry; /* "host[:port]" (ref_registry): its certs.d/HOST/ca.crt replaces the
 				 others for it; NULL */
-	int64_t floor; /* the clock is known to be wrong below this (seconds since 1970); 0 */
+	int64_t floor; /* the clock is known to be wrong below this (seconds since 1970); 0: below
+			  the date of this source */
 };
 
 /* Read the CA certificates into memory: the only part of this module that opens files, so it comes
