@@ -207,7 +207,7 @@ int tls_trust_load(struct tls_trust **out, const struct tls_trust_options *optio
 		return fail(ENOMEM, "out of memory");
 	t->floor = options->floor > SOURCE_DATE ? options->floor : SOURCE_DATE;
 	if (time_now() / NS_PER_S < t->floor) {
-		time_format(clock, sizeof(clock), time_now());
+		time_format(clock, sizeof(clock), time_now() / NS_PER_S * NS_PER_S);
 		time_format(floor, sizeof(floor), t->floor * NS_PER_S);
 		log_note("the clock says %s, which is too early: certificates are judged as of %s",
 			clock, floor);
