@@ -27,6 +27,7 @@ int foreground_run(struct launch *l, int *status)
 	r = launch_begin(l, &running, status);
 	close_all(l->stdio, 3);
 	if (r == 0) {
+		monitor.want.cgroup = &running.cgroup;
 		r = l->spec->terminal ? monitor_set_pty(&monitor, take_fd(&running.terminal)) : 0;
 		if (r == 0)
 			r = monitor_run(&monitor, running.pid, &wait_status);

@@ -7,6 +7,8 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -15,8 +17,12 @@
 
 #include "base/attr.h"
 #include "base/fail.h"
+#include "base/log.h"
+#include "engine/filter.h"
 #include "engine/start.h"
+#include "kernel/cgroupkill.h"
 #include "kernel/fd.h"
+#include "kernel/file.h"
 #include "kernel/ns.h"
 #include "kernel/proc.h"
 #include "kernel/record.h"
@@ -29,6 +35,8 @@ struct run {
 	const struct launch *launch;
 	struct running *out;
 	int report[2];
+	struct seccomp_program *filter;
+	bool placed; /* the process was made in its cgroup */
 	int talk[2]; /* sockets: our word to go on, the child's terminal */
 	int status;
 };
@@ -56,6 +64,80 @@ static void close_ways(struct run *r)
 	close_pair(r->report, 2);
 	close_pair(r->talk, 2);
 }
+
+/* --- filter and cgroup --- */
+
+static int make_filter(struct run *r)
+{
+	const struct spec *spec = r->launch->spec;
+	struct seccomp_filter f = { 0 };
+	int n;
+
+	if (spec->seccomp && strcmp(spec->seccomp, "unconfined") == 0)
+		return 0;
+	r->filter = malloc(sizeof(*r->filter));
+	if (!r->filter)
+		return fail(ENOMEM, "out of memory");
+	n = spec->seccomp ? filter_parse(&f, spec->seccomp, strlen(spec->seccomp), spec->caps)
+			  : filter_default(&f, spec->caps);
+	if (n == 0)
+		n = seccomp_compile(&f, r->filter);
+	seccomp_filter_free(&f);
+	return n;
+}
+
+/* A default that this host cannot enforce is left out; what was asked for is an error, or said. */
+static void tell_unenforced(const struct spec *spec, const struct cgroup *cg)
+{
+	if (!spec->limited)
+		return;
+	for (unsigned i = 0; i < CGROUP_LIMITS; i++)
+		if (cg->unenforced & 1u << i)
+			log_note("this host cannot enforce the limit of %s",
+				cgroup_limit_name((enum cgroup_limit)i));
+}
+
+static int make_cgroup(struct run *r)
+{
+	const struct spec *spec = r->launch->spec;
+	auto_cgroup_host struct cgroup_host host = { 0 };
+	char path[80] = "qbox/";
+	bool strict = spec->limited && spec->cgroups == SPEC_CGROUPS_ENABLED;
+	int n;
+
+	if (spec->cgroups == SPEC_CGROUPS_DISABLED)
+		return spec->limited && strict ? fail(EINVAL, "limits need a cgroup") : 0;
+	if (r->launch->id)
+		snprintf(path, sizeof(path), "qbox/%s", r->launch->id);
+	else
+		file_random_name(path + 5);
+	n = cgroup_host_load(&host, 0);
+	if (n == 0)
+		n = cgroup_create(&r->out->cgroup, &host, spec->cgroup ? spec->cgroup : path,
+			&spec->limits, strict ? 0 : CGROUP_BEST_EFFORT);
+	if (n == 0)
+		tell_unenforced(spec, &r->out->cgroup);
+	/* Where none may be made the container is where we are. */
+	if (!strict && !spec->cgroup && (n == -EACCES || n == -EPERM || n == -EROFS)) {
+		fail_clear();
+		return 0;
+	}
+	return n;
+}
+
+static void remove_cgroup(struct run *r)
+{
+	(void)cgroup_destroy(&r->out->cgroup);
+	cgroup_close(&r->out->cgroup);
+}
+
+/* On v1 the kernel waits here for 6 to 12 ms, in which the child mounts. */
+static int enter_cgroup(struct run *r)
+{
+	return cgroup_add(&r->out->cgroup, r->out->pid, r->placed);
+}
+
+/* --- the process --- */
 
 /* Which of the namespaces this kernel does not have: it refuses them all together. */
 static int explain_clone(int namespaces, int err)
@@ -103,6 +185,8 @@ static NORETURN void run_child(struct run *r)
 	s.console = l->console >= 0 ? l->console : r->talk[1];
 	s.wait = l->wait;
 	s.stays = l->stays;
+	s.placed = r->placed;
+	s.filter = r->filter;
 	for (int i = 0; i < 3; i++)
 		s.stdio[i] = l->stdio[i];
 	start_run(&s);
@@ -119,7 +203,11 @@ static int start_process(struct run *r)
 
 	if (n < 0)
 		return n;
-	r->out->pid = proc_fork(namespaces, keep, ARRAY_LEN(keep), NULL);
+	if (cgroup_fd(&r->out->cgroup) >= 0)
+		r->out->pid = proc_fork_into(
+			cgroup_fd(&r->out->cgroup), namespaces, keep, ARRAY_LEN(keep), &r->placed);
+	else
+		r->out->pid = proc_fork(namespaces, keep, ARRAY_LEN(keep), NULL);
 	if (r->out->pid < 0)
 		return explain_clone(namespaces, fail_wrap((int)r->out->pid, "make the container"));
 	if (r->out->pid == 0)
@@ -247,8 +335,11 @@ static const struct {
 	void (*undo)(struct run *r);
 } steps[] = {
 	{ open_ways, NULL },
+	{ make_filter, NULL },
+	{ make_cgroup, remove_cgroup },
 	{ start_process, kill_process },
 	{ pin_image, unpin_image },
+	{ enter_cgroup, NULL },
 	{ open_gate, NULL },
 	{ confirm_start, NULL },
 	{ receive_terminal, close_terminal },
@@ -292,6 +383,7 @@ int launch_begin(const struct launch *l, struct running *out, int *status)
 		if (steps[--done].undo)
 			steps[done].undo(&r);
 	close_ways(&r);
+	free(r.filter);
 	*status = r.status;
 	return n;
 }
@@ -299,6 +391,11 @@ int launch_begin(const struct launch *l, struct running *out, int *status)
 void launch_end(const struct launch *l, struct running *r)
 {
 	close_pair(&r->terminal, 1);
+	/* With the first process all others ended, but for those of a container that shares its pid namespace. */
+	(void)cgroup_kill(&r->cgroup);
+	if (cgroup_destroy(&r->cgroup) < 0)
+		log_note("%s", fail_text());
+	cgroup_close(&r->cgroup);
 	if (r->lease)
 		store_unlease(l->store, r->lease);
 	r->lease = 0;

@@ -12,17 +12,20 @@
 
 #include "engine/image.h"
 #include "engine/spec.h"
+#include "kernel/cgroup.h"
 #include "service/store.h"
 
 /* A container that runs. */
 struct running {
 	pid_t pid;    /* of its first process, our child */
 	int terminal; /* master of its terminal, nonblocking; -1 without one */
+	struct cgroup cgroup;
 	int64_t lease;
 };
 
 struct launch {
 	const struct spec *spec;
+	const char *id; /* of the container, for the name of its cgroup; NULL: a random one */
 	/* Where the layers come from: kept from gc until launch_end. NULL for a root that is a directory. */
 	struct store *store;
 	const struct image *image;
@@ -49,7 +52,7 @@ int launch_protect(const char *name, char *const *args);
  * start. */
 int launch_begin(const struct launch *l, struct running *out, int *status);
 
-/* After the first process was waited for: take away what is left. */
+/* After the first process was waited for: take away what is left, also processes. */
 void launch_end(const struct launch *l, struct running *r);
 
 /* 128+N for signal N, else the status: what a shell shows for STATUS as waitpid has it. */

@@ -63,6 +63,20 @@ static const char *const sysctls[][2] = {
 	{ "net/ipv4/ping_group_range", "0 2147483647" },
 };
 
+/* What a container may do with devices: make any node, which is of no use without this list, and use those
+ * that every program expects. As runc has it. */
+static const struct cgroup_device rules[] = {
+	{ false, 'a', -1, -1, CGROUP_RWM }, { true, 'c', -1, -1, CGROUP_MKNOD },
+	{ true, 'b', -1, -1, CGROUP_MKNOD }, { true, 'c', 1, 3, CGROUP_RWM }, /* null */
+	{ true, 'c', 1, 5, CGROUP_RWM },                                      /* zero */
+	{ true, 'c', 1, 7, CGROUP_RWM },                                      /* full */
+	{ true, 'c', 1, 8, CGROUP_RWM },                                      /* random */
+	{ true, 'c', 1, 9, CGROUP_RWM },                                      /* urandom */
+	{ true, 'c', 5, 0, CGROUP_RWM },                                      /* tty */
+	{ true, 'c', 5, 2, CGROUP_RWM },                                      /* ptmx */
+	{ true, 'c', 136, -1, CGROUP_RWM },                                   /* pts */
+};
+
 static const struct spec_rlimit rlimits[] = {
 	{ RLIMIT_CORE, 0, 0 },
 	{ RLIMIT_NOFILE, 1024, 524288 },
@@ -191,6 +205,8 @@ static int init_lists(struct spec *s)
 				.optional = mounts[i].optional });
 	for (size_t i = 0; i < ARRAY_LEN(sysctls) && r == 0; i++)
 		r = spec_add_sysctl(s, sysctls[i][0], sysctls[i][1], true);
+	for (size_t i = 0; i < ARRAY_LEN(rules) && r == 0; i++)
+		r = spec_add_rule(s, &rules[i]);
 	for (size_t i = 0; i < ARRAY_LEN(rlimits) && r == 0; i++)
 		r = spec_add_rlimit(s, &rlimits[i]);
 	for (size_t i = 0; i < ARRAY_LEN(masked) && r == 0; i++)
@@ -200,20 +216,25 @@ static int init_lists(struct spec *s)
 	return r;
 }
 
+void spec_clear(struct spec *s)
+{
+	*s = (struct spec){
+		.umask = 022,
+		.oom_score = INT_MIN,
+		.stop_signal = SIGTERM,
+		.stop_timeout = STOP_TIMEOUT,
+	};
+}
+
 int spec_init(struct spec *s)
 {
 	char name[sizeof(s->hostname)];
 	int r;
 
-	*s = (struct spec){
-		.namespaces = NAMESPACES_DEFAULT,
-		.caps = CAPS_DEFAULT,
-		.umask = 022,
-		.oom_score = INT_MIN,
-		.limits.pids = PIDS_DEFAULT,
-		.stop_signal = SIGTERM,
-		.stop_timeout = STOP_TIMEOUT,
-	};
+	spec_clear(s);
+	s->namespaces = NAMESPACES_DEFAULT;
+	s->caps = CAPS_DEFAULT;
+	s->limits.pids = PIDS_DEFAULT;
 	make_hostname(name);
 	r = init_lists(s);
 	if (r == 0)
@@ -248,8 +269,9 @@ void spec_free(struct spec *s)
 	free(s->user);
 	free(s->seccomp);
 	free(s->cgroup);
-	free(s->limits.cpus);
-	free(s->limits.mems);
+	free((char *)s->limits.cpuset_cpus);
+	free((char *)s->limits.cpuset_mems);
+	free((struct cgroup_device *)s->limits.devices);
 	while (s->mount_count > 0)
 		free_mount(&s->mounts[--s->mount_count]);
 	while (s->device_count > 0)
@@ -272,6 +294,15 @@ int spec_set_root_dir(struct spec *s, const char *dir)
 {
 	s->root.kind = SPEC_ROOT_DIR;
 	return spec_set(&s->root.dir, dir);
+}
+
+int spec_add_layer(struct spec *s, const char *layer)
+{
+	int r = list_add(&s->root.layers, layer);
+
+	if (r == 0)
+		s->root.layer_count++;
+	return r;
 }
 
 int spec_add_args(struct spec *s, char *const *args, size_t count)
@@ -327,6 +358,8 @@ int spec_set_env(struct spec *s, const char *item)
 
 int spec_set_label(struct spec *s, const char *item)
 {
+	if (strncmp(item, "qbox.", 5) == 0)
+		return fail(EINVAL, "label '%s': names that begin with qbox. are ours", item);
 	return set_item(&s->labels, item, "label");
 }
 
@@ -398,6 +431,18 @@ int spec_add_device(struct spec *s, const struct spec_device *item)
 	}
 	s->devices = more;
 	s->devices[s->device_count++] = d;
+	return 0;
+}
+
+int spec_add_rule(struct spec *s, const struct cgroup_device *item)
+{
+	struct cgroup_device *more = grow(
+		(struct cgroup_device *)s->limits.devices, s->limits.device_count, sizeof(*more));
+
+	if (!more)
+		return -ENOMEM;
+	s->limits.devices = more;
+	more[s->limits.device_count++] = *item;
 	return 0;
 }
 
@@ -480,6 +525,9 @@ int spec_set_privileged(struct spec *s)
 	for (size_t i = 0; i < s->mount_count; i++)
 		if (strncmp(s->mounts[i].target, "/sys", 4) == 0)
 			s->mounts[i].flags &= ~(unsigned long)MS_RDONLY;
+	/* The last rule that matches decides. */
+	if (spec_add_rule(s, &(struct cgroup_device){ true, 'a', -1, -1, CGROUP_RWM }) < 0)
+		return -ENOMEM;
 	return spec_set(&s->seccomp, "unconfined");
 }
 
@@ -492,10 +540,9 @@ static int take_layers(struct spec *s, const struct image *i, const char *layers
 	if (i->layer_count == 0)
 		return fail(EINVAL, "image '%s' has no layers", i->reference);
 	s->root.kind = SPEC_ROOT_LAYERS;
-	s->root.layer_count = i->layer_count;
 	r = spec_set(&s->root.dir, layers);
 	for (size_t n = i->layer_count; n > 0 && r == 0; n--)
-		r = list_add(&s->root.layers, i->layers[n - 1]);
+		r = spec_add_layer(s, i->layers[n - 1]);
 	return r;
 }
 

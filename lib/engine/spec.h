@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "kernel/cgrouplimit.h"
+
 struct image;
 
 struct spec_mount {
@@ -64,14 +66,11 @@ struct spec_root {
 	unsigned long propagation; /* MS_*; 0 as MS_PRIVATE */
 };
 
-/* Resource limits; what is not set is as spec_init leaves it. */
-struct spec_limits {
-	int64_t memory, memory_swap,
-		memory_reservation;    /* bytes; 0: none; memory_swap -1: unlimited */
-	int64_t cpu_quota, cpu_period; /* microseconds; quota 0: none */
-	uint64_t cpu_shares;           /* 2 to 262144; 0: default */
-	int64_t pids;                  /* 0: none */
-	char *cpus, *mems;             /* sets as "0-3,7"; NULL: all */
+/* Is a cgroup made for it? */
+enum spec_cgroups {
+	SPEC_CGROUPS_ENABLED, /* a limit that cannot be enforced is an error if it was asked for */
+	SPEC_CGROUPS_BEST_EFFORT, /* it is left out, and said */
+	SPEC_CGROUPS_DISABLED,    /* none: it stays where its parent is */
 };
 
 struct spec {
@@ -97,10 +96,10 @@ struct spec {
 	struct spec_sysctl *sysctls;
 	struct spec_rlimit *rlimits;
 	char **masked, **read_only; /* "*" stands for a number */
-	char *cgroup; /* path below the mount of the hierarchies; NULL: chosen by launch */
-	struct spec_limits limits;
-	bool best_effort; /* go on without a limit that this host cannot enforce */
-	bool no_cgroup;   /* none is made: what is inherited stays */
+	enum spec_cgroups cgroups;
+	char *cgroup;                /* as cgroup_create takes it; NULL: launch chooses */
+	struct cgroup_limits limits; /* the strings and the list of devices are the spec's */
+	bool limited;                /* some of them were asked for */
 	int stop_signal;
 	int stop_timeout; /* seconds */
 	size_t mount_count, device_count, sysctl_count, rlimit_count, join_count;
@@ -110,6 +109,9 @@ struct spec {
 int spec_init(struct spec *s);
 void spec_free(struct spec *s);
 #define auto_spec __attribute__((cleanup(spec_free)))
+
+/* Nothing in it: no namespace, right, mount or limit. For spec_parse. */
+void spec_clear(struct spec *s);
 
 /* The tree is that of directory DIR. */
 int spec_set_root_dir(struct spec *s, const char *dir);
@@ -134,8 +136,10 @@ int spec_set_hostname(struct spec *s, const char *name);
 
 /* Append a copy of *ITEM, strings included; a mount, sysctl, or limit takes the place of one with the same
  * target, path, or resource. */
+int spec_add_layer(struct spec *s, const char *layer); /* below those there are */
 int spec_add_mount(struct spec *s, const struct spec_mount *item);
 int spec_add_device(struct spec *s, const struct spec_device *item);
+int spec_add_rule(struct spec *s, const struct cgroup_device *item); /* of the device cgroup */
 int spec_add_sysctl(struct spec *s, const char *path, const char *value, bool optional);
 int spec_add_rlimit(struct spec *s, const struct spec_rlimit *item);
 int spec_add_join(struct spec *s, int flag, const char *path);
@@ -152,6 +156,10 @@ int spec_set_privileged(struct spec *s);
 /* Parse the options of a mount ("ro", "nosuid", "rbind", "rslave", ...) into M; what is no flag becomes DATA.
  * -EINVAL names the option. */
 int spec_parse_mount_options(struct spec_mount *m, const char *options);
+
+/* "enabled", "best-effort", "disabled". -EINVAL with text. */
+int spec_parse_cgroups(const char *word);
+const char *spec_cgroups_word(enum spec_cgroups mode);
 
 /* Number of a resource as RLIMIT_NOFILE from "nofile" or "RLIMIT_NOFILE". -EINVAL with text. */
 int spec_parse_rlimit(const char *name);

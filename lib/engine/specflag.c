@@ -301,9 +301,12 @@ int specflag_shm_size(struct spec *s, const char *value)
 int specflag_device(struct spec *s, const char *value)
 {
 	auto_free char *text = strdup(value);
-	struct spec_device d = { .access = "rwm" };
+	struct spec_device d = { 0 };
+	struct cgroup_device rule = { .allow = true };
+	const char *words = "rwm";
 	char *access, *path;
 	struct stat st;
+	int r;
 
 	if (!text)
 		return no_memory();
@@ -323,7 +326,7 @@ int specflag_device(struct spec *s, const char *value)
 	if (access && (!*access || strspn(access, "rwm") != strlen(access) || strlen(access) > 3))
 		return fail(EINVAL, "'%s': access is of the letters r, w, m", value);
 	if (access)
-		strcpy(d.access, access);
+		words = access;
 	if (stat(text, &st) < 0)
 		return fail_errno("'%s'", text);
 	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
@@ -334,7 +337,13 @@ int specflag_device(struct spec *s, const char *value)
 	d.gid = st.st_gid;
 	d.major = major(st.st_rdev);
 	d.minor = minor(st.st_rdev);
-	return spec_add_device(s, &d);
+	rule.type = S_ISCHR(st.st_mode) ? 'c' : 'b';
+	rule.major = (int32_t)d.major;
+	rule.minor = (int32_t)d.minor;
+	rule.access = (strchr(words, 'r') ? CGROUP_READ : 0) |
+		(strchr(words, 'w') ? CGROUP_WRITE : 0) | (strchr(words, 'm') ? CGROUP_MKNOD : 0);
+	r = spec_add_device(s, &d);
+	return r < 0 ? r : spec_add_rule(s, &rule);
 }
 
 /* --- limits --- */
@@ -418,11 +427,13 @@ static int parse_bytes(const char *value, uint64_t least, int64_t *out)
 
 int specflag_memory(struct spec *s, const char *value)
 {
+	s->limited = true;
 	return parse_bytes(value, MEMORY_LEAST, &s->limits.memory);
 }
 
 int specflag_memory_swap(struct spec *s, const char *value)
 {
+	s->limited = true;
 	if (strcmp(value, "-1") != 0)
 		return parse_bytes(value, MEMORY_LEAST, &s->limits.memory_swap);
 	s->limits.memory_swap = -1;
@@ -431,6 +442,7 @@ int specflag_memory_swap(struct spec *s, const char *value)
 
 int specflag_memory_reservation(struct spec *s, const char *value)
 {
+	s->limited = true;
 	return parse_bytes(value, MEMORY_LEAST, &s->limits.memory_reservation);
 }
 
@@ -443,6 +455,7 @@ int specflag_cpus(struct spec *s, const char *value)
 		return fail(EINVAL, "'%s' is no number of CPUs", value);
 	if (cpus < 0.01 || cpus > CPUS_MAX)
 		return fail(ERANGE, "'%s' is not from 0.01 to %d CPUs", value, CPUS_MAX);
+	s->limited = true;
 	s->limits.cpu_period = CPU_PERIOD;
 	s->limits.cpu_quota = (int64_t)(cpus * CPU_PERIOD + 0.5);
 	return 0;
@@ -452,6 +465,7 @@ int specflag_cpu_shares(struct spec *s, const char *value)
 {
 	int r = num_parse(value, 262144, &s->limits.cpu_shares);
 
+	s->limited = true;
 	return r == 0 && s->limits.cpu_shares < 2 ? fail(ERANGE, "'%s' is less than 2", value) : r;
 }
 
@@ -459,7 +473,8 @@ int specflag_cpuset(struct spec *s, const char *value)
 {
 	if (!*value || strspn(value, "0123456789,-") != strlen(value))
 		return fail(EINVAL, "'%s' is no list of CPUs like 0-3,7", value);
-	return spec_set(&s->limits.cpus, value);
+	s->limited = true;
+	return spec_set((char **)&s->limits.cpuset_cpus, value);
 }
 
 int specflag_pids(struct spec *s, const char *value)
@@ -468,6 +483,7 @@ int specflag_pids(struct spec *s, const char *value)
 	int r = strcmp(value, "-1") == 0 ? 0 : num_parse(value, 4 << 20, &count);
 
 	s->limits.pids = (int64_t)count;
+	s->limited = s->limited || count;
 	return r;
 }
 

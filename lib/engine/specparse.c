@@ -73,7 +73,9 @@ int spec_parse_mount_options(struct spec_mount *m, const char *text)
 		size_t len = strcspn(text, ",");
 		const struct option *o = find_option(text, len);
 
-		if (o) {
+		if (len == 14 && memcmp(text, "x-qbox.copy-up", len) == 0) {
+			m->copy_up = true;
+		} else if (o) {
 			m->flags = (m->flags & ~o->clear) | o->set;
 			if (o->propagation)
 				m->propagation = o->propagation;
@@ -91,6 +93,27 @@ int spec_parse_mount_options(struct spec_mount *m, const char *text)
 	if (buf_check(&data) < 0)
 		return -ENOMEM;
 	return data.len > 0 ? spec_set(&m->data, data.data) : 0;
+}
+
+/* --- cgroups --- */
+
+static const char *const cgroup_words[] = {
+	[SPEC_CGROUPS_ENABLED] = "enabled",
+	[SPEC_CGROUPS_BEST_EFFORT] = "best-effort",
+	[SPEC_CGROUPS_DISABLED] = "disabled",
+};
+
+int spec_parse_cgroups(const char *word)
+{
+	for (size_t i = 0; i < ARRAY_LEN(cgroup_words); i++)
+		if (strcmp(cgroup_words[i], word) == 0)
+			return (int)i;
+	return fail(EINVAL, "'%s' is not enabled, best-effort or disabled", word);
+}
+
+const char *spec_cgroups_word(enum spec_cgroups mode)
+{
+	return cgroup_words[mode];
 }
 
 /* --- resources --- */

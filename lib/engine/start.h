@@ -10,7 +10,6 @@
 #define ENGINE_START_H
 
 #include <limits.h>
-#include <linux/filter.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,6 +17,7 @@
 #include "engine/spec.h"
 #include "format/passwd.h"
 #include "kernel/record.h"
+#include "kernel/seccomp.h"
 
 enum start_step {
 	STEP_ISOLATE,
@@ -72,7 +72,7 @@ struct start {
 	int stdio[3]; /* what becomes descriptor 0, 1, 2; -1: it stays as it is */
 	bool placed;  /* the process began its life in its cgroup */
 	bool stays;   /* it outlives its parent */
-	const struct sock_fprog *filter; /* NULL: none */
+	const struct seccomp_program *filter; /* NULL: none */
 
 	bool unified; /* the host has nothing but cgroup v2 */
 	bool told, own_cgroup;

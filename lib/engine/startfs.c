@@ -75,6 +75,8 @@ int start_isolate(struct start *s)
 
 	/* Until the exec nobody may trace us or look through /proc at what we hold open. */
 	prctl(PR_SET_DUMPABLE, 0);
+	if (s->stays)
+		prctl(PR_SET_PDEATHSIG, 0);
 	umask(0);
 	s->unified = statfs("/sys/fs/cgroup", &cgroup) == 0 && cgroup.f_type == CGROUP2_SUPER_MAGIC;
 	r = join_namespaces(s);

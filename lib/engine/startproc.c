@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/keyctl.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -112,11 +111,6 @@ static void follow_parent(int report)
 		_exit(EXIT_FAILURE);
 }
 
-static int install_filter(const struct start *s)
-{
-	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, s->filter) < 0 ? -errno : 0;
-}
-
 int start_credentials(struct start *s)
 {
 	const struct passwd_user *u = &s->user;
@@ -137,7 +131,7 @@ int start_credentials(struct start *s)
 	if (s->spec->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;
 	if (s->filter && !s->spec->no_new_privileges) {
-		r = install_filter(s);
+		r = seccomp_install(s->filter);
 		if (r < 0)
 			return r;
 	}
@@ -181,7 +175,7 @@ int start_wait(struct start *s)
 		if (fd < 0)
 			return -errno;
 	}
-	return s->filter && s->spec->no_new_privileges ? install_filter(s) : 0;
+	return s->filter && s->spec->no_new_privileges ? seccomp_install(s->filter) : 0;
 }
 
 /* --- exec --- */

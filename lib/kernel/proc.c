@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -194,6 +195,37 @@ pid_t proc_fork(int flags, const int *keep, size_t count, int *pidfd)
 		*pidfd = take_fd(&fd);
 	else if (fd >= 0)
 		close(fd);
+	return pid;
+}
+
+static pid_t clone_into(int cgroup, unsigned long flags)
+{
+	struct clone_args args = {
+		.flags = flags | CLONE_INTO_CGROUP,
+		.exit_signal = SIGCHLD,
+		.cgroup = (uint64_t)cgroup,
+	};
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+}
+
+pid_t proc_fork_into(int cgroup, int flags, const int *keep, size_t count, bool *placed)
+{
+	pid_t parent = getpid(), pid;
+	auto_close int parent_fd = (int)syscall(SYS_pidfd_open, parent, 0);
+
+	pid = clone_into(cgroup, (unsigned long)flags);
+	*placed = pid >= 0;
+	/* Not known: clone3 itself, or the flag, which a kernel takes for garbage then. */
+	if (pid < 0 && (errno == ENOSYS || errno == EINVAL || errno == E2BIG))
+		return proc_fork(flags, keep, count, NULL);
+	if (pid < 0)
+		return fail_errno("start a process");
+	if (pid == 0) {
+		follow_parent(parent_fd, parent, flags);
+		fd_close_others(keep, count);
+		parent_fd = -1;
+	}
 	return pid;
 }
 

@@ -36,6 +36,10 @@ int proc_boot_id(char out[37]);
  * -1 before Linux 5.2) is CLOEXEC. The child ends with _exit. */
 pid_t proc_fork(int flags, const int *keep, size_t count, int *pidfd);
 
+/* The same for a child that begins its life in the v2 cgroup of descriptor CGROUP: *PLACED says whether it
+ * does, which takes Linux 5.7. */
+pid_t proc_fork_into(int cgroup, int flags, const int *keep, size_t count, bool *placed);
+
 /* Wait for a child's end, restarting after EINTR. Its status as waitpid has it. */
 int proc_wait(pid_t pid, int *status);
 
