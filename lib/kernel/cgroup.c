@@ -22,6 +22,10 @@
 #include "base/time.h"
 #include "kernel/cgroupfile.h"
 
+/* Those that have to be handed down on v2. */
+#define V2_CONTROLLERS                                                                    \
+	(CGROUP_BIT(CGROUP_CPU) | CGROUP_BIT(CGROUP_CPUSET) | CGROUP_BIT(CGROUP_MEMORY) | \
+		CGROUP_BIT(CGROUP_PIDS) | CGROUP_BIT(CGROUP_IO))
 #define RACES_MAX       100
 #define DESTROY_WAIT_NS (5 * NS_PER_S)
 
@@ -68,7 +72,8 @@ static void remove_parents(const char *full, size_t keep)
 	free(path);
 }
 
-/* The kernel does not say when the last process has left a v1 cgroup, so look again, less and less often. */
+/* The kernel does not say when the last process has left a v1 cgroup, so look again, less and
+ * less often. */
 int cgroup_destroy(const struct cgroup *cg)
 {
 	int64_t end = time_mono() + DESTROY_WAIT_NS;
@@ -113,24 +118,35 @@ struct making {
 	struct buf path;
 };
 
-/* v2: let the children of DIR have the controllers. -EBUSY: it has processes. What else stands in the way
- * shows in cgroup.controllers of the child. */
+/* v2: has DIR processes, and is it not the real root, which alone may have some and hand
+ * controllers down? */
+static bool is_occupied(int dir)
+{
+	char text[16];
+
+	return faccessat(dir, "cgroup.type", F_OK, 0) == 0 &&
+		cgroup_read(dir, "cgroup.procs", text, sizeof(text)) > 0;
+}
+
+/* v2: let the children of DIR have the controllers. -EBUSY: it has processes. To find that out
+ * by trying is not enough: it may succeed for some controllers, and then nothing can enter the
+ * children. What else stands in the way shows in cgroup.controllers of the child. */
 static int hand_down(int dir, unsigned need)
 {
 	char text[256];
-	unsigned have;
 
 	if (cgroup_read(dir, "cgroup.subtree_control", text, sizeof(text)) < 0)
 		return 0;
-	have = cgroup_controller_parse(text, strcspn(text, "\n"), ' ', true);
+	need &= ~cgroup_controller_parse(text, strcspn(text, "\n"), ' ', true);
+	if (need && is_occupied(dir))
+		return -EBUSY;
 	for (int c = 0; c < CGROUP_CONTROLLERS; c++) {
 		const char *name = cgroup_controller_name((enum cgroup_controller)c, true);
 
-		if (!name || !(need & ~have & CGROUP_BIT(c)))
+		if (!name || !(need & CGROUP_BIT(c)))
 			continue;
 		snprintf(text, sizeof(text), "+%s", name);
-		if (cgroup_write(dir, "cgroup.subtree_control", text) == -EBUSY)
-			return -EBUSY;
+		cgroup_write(dir, "cgroup.subtree_control", text);
 	}
 	return 0;
 }
@@ -253,7 +269,7 @@ static unsigned controllers_of(int dir)
 static int add_part(
 	struct cgroup *cg, const struct cgroup_tree *tree, const char *path, unsigned need)
 {
-	struct making m = { .tree = tree, .need = tree->unified ? need : 0 };
+	struct making m = { .tree = tree, .need = tree->unified ? need & V2_CONTROLLERS : 0 };
 	auto_buf struct buf full = { 0 };
 	auto_close int fd = make(&m, path);
 	size_t keep = strlen(tree->mount) + m.base;
@@ -271,11 +287,12 @@ static int add_part(
 		remove_parents(name, keep);
 		return fd;
 	}
-	cg->part[cg->count++] = (struct cgroup_part){ .unified = tree->unified,
+	cg->part[cg->count++] = (struct cgroup_part){ .fd = fd,
+		.unified = tree->unified,
 		.controllers = tree->unified ? controllers_of(fd) : tree->controllers,
-		.keep = keep,
 		.path = take_ptr(name),
-		.fd = take_fd(&fd) };
+		.keep = keep };
+	take_fd(&fd);
 	return 0;
 }
 
@@ -447,7 +464,8 @@ void cgroup_close(struct cgroup *cg)
 
 /* --- text --- */
 
-/* A line for each directory: "KEEP CONTROLLERS PATH", where CONTROLLERS is a list of v1's or "unified". */
+/* A line for each directory: "KEEP CONTROLLERS PATH", where CONTROLLERS is a list of v1's or
+ * "unified". */
 static void format_part(struct buf *out, const struct cgroup_part *p)
 {
 	const char *comma = "";

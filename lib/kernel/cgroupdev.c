@@ -52,8 +52,8 @@ static int check(const struct cgroup_device *rules, size_t count)
 
 /* --- v1 --- */
 
-/* A v1 cgroup holds one answer for all devices and a list of exceptions from it. Taking an exception
- * back needs exactly its numbers, so what the kernel gets is the outcome of the rules. */
+/* A v1 cgroup holds one answer for all devices and a list of exceptions from it. Taking an
+ * exception back needs exactly its numbers, so what the kernel gets is the outcome of the rules. */
 struct exceptions {
 	bool allow; /* the answer for all */
 	size_t count;
@@ -174,8 +174,8 @@ static void emit_answer(struct program *p, int answer)
 	emit(p, BPF_JMP | BPF_EXIT, 0, 0, 0);
 }
 
-/* ACCESS holds what is still to be answered: a rule that allows takes its part off and says yes when
- * nothing remains; one that forbids says no if any of it is its own. */
+/* ACCESS holds what is still to be answered: a rule that allows takes its part off and says yes
+ * when nothing remains; one that forbids says no if any of it is its own. */
 static void emit_rule(struct program *p, const struct cgroup_device *d)
 {
 	int left = 4 + (d->type != 'a') + (d->major >= 0) + (d->minor >= 0);

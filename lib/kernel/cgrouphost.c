@@ -43,8 +43,8 @@ struct span {
 	size_t len;
 };
 
-/* Cut the piece before the next C off the front of REST; the last one ends at the end. False: there is
- * none left. An empty piece is one too: a mount may have an empty source. */
+/* Cut the piece before the next C off the front of REST; the last one ends at the end. False:
+ * there is none left. An empty piece is one too: a mount may have an empty source. */
 static bool cut(struct span *rest, char c, struct span *piece)
 {
 	const char *end;
@@ -129,7 +129,8 @@ static bool parse_dev(struct span s, dev_t *out)
 	return end == s.s + s.len;
 }
 
-/* "ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAG...] - TYPE SOURCE SUPER". False: not a mount that matters. */
+/* "ID PARENT MAJ:MIN ROOT POINT OPTIONS [TAG...] - TYPE SOURCE SUPER". False: not a mount that
+ * matters. */
 static bool parse_mount(struct span line, struct mount *out)
 {
 	struct span word[6], type, super;
@@ -180,8 +181,8 @@ static bool has_dotdot(struct span path)
 	return false;
 }
 
-/* PATH below ROOT: "" or "/...". False: it is elsewhere. A path that leads out of this cgroup namespace
- * begins with "/..", and nothing is known about the names there. */
+/* PATH below ROOT: "" or "/...". False: it is elsewhere. A path that leads out of this cgroup
+ * namespace begins with "/..", and nothing is known about the names there. */
 static bool below(struct span path, const char *root, struct span *out)
 {
 	size_t len = strcmp(root, "/") == 0 ? 0 : strlen(root);
@@ -214,7 +215,8 @@ void cgroup_host_free(struct cgroup_host *host)
 	host->count = 0;
 }
 
-/* Where the tree of M goes: over one that does not show our place, or at the end. NULL: not needed. */
+/* Where the tree of M goes: over one that does not show our place, or at the end. NULL: not
+ * needed. */
 static struct cgroup_tree *slot(struct cgroup_host *host, const struct mount *m, bool outside)
 {
 	for (size_t i = 0; i < host->count; i++) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* cgrouphost - which cgroup hierarchies there are, and where a process is in them
  *
- * What is mounted decides, never the name of a directory: v2 alone, v1 (a tree for each controller or
- * for several), both at once (hybrid: the v2 tree may own some controllers or none), or nothing. */
+ * What is mounted decides, never the name of a directory: v2 alone, v1 (a tree for each controller
+ * or for several), both at once (hybrid: the v2 tree may own some controllers or none), or
+ * nothing. */
 #ifndef KERNEL_CGROUPHOST_H
 #define KERNEL_CGROUPHOST_H
 
@@ -33,19 +34,21 @@ struct cgroup_tree {
 
 #define CGROUP_TREES_MAX (CGROUP_CONTROLLERS + 1)
 
-/* All zero is a host without any. Trees without a controller of ours (name=systemd) are left out. */
+/* All zero is a host without any. Trees without a controller of ours (name=systemd) are left
+ * out. */
 struct cgroup_host {
 	struct cgroup_tree tree[CGROUP_TREES_MAX];
 	size_t count;
 };
 #define auto_cgroup_host __attribute__((cleanup(cgroup_host_free)))
 
-/* Look at the mounts of this process and the place of PID (0: of this process). -ESRCH. No cgroup file
- * system: 0 and no tree. */
+/* Look at the mounts of this process and the place of PID (0: of this process). -ESRCH. No
+ * cgroup file system: 0 and no tree. */
 int cgroup_host_load(struct cgroup_host *out, pid_t pid);
 
-/* The same from the bytes of mountinfo and /proc/PID/cgroup. USABLE (NULL: all are) says whether a mount
- * point still shows the file system DEV, which it does not where something is mounted over it. */
+/* The same from the bytes of mountinfo and /proc/PID/cgroup. USABLE (NULL: all are) says whether
+ * a mount point still shows the file system DEV, which it does not where something is mounted
+ * over it. */
 struct cgroup_text {
 	const char *mounts, *place;
 	size_t mounts_len, place_len;

@@ -63,8 +63,8 @@ static int visit(int parent UNUSED, const char *name UNUSED, int child, void *ou
 	return add_pids(child, out);
 }
 
-/* The directory of CG that lists its processes: every one does, but v2 says least nonsense about dead
- * ones, and is first. */
+/* The directory of CG that lists its processes: every one does, but v2 says least nonsense about
+ * dead ones, and is first. */
 static int lister(const struct cgroup *cg)
 {
 	int fd = cgroup_fd(cg);
@@ -120,8 +120,8 @@ static bool is_done(const struct freezer *f)
 	return str_starts(state, "FROZEN");
 }
 
-/* Write and wait. v1 says nothing when it is done, and has to be told again about processes that forked
- * at the wrong moment. */
+/* Write and wait. v1 says nothing when it is done, and has to be told again about processes that
+ * forked at the wrong moment. */
 static int freeze(const struct freezer *f)
 {
 	int64_t end = time_mono() + FREEZE_WAIT_NS;
@@ -178,14 +178,13 @@ bool cgroup_is_frozen(const struct cgroup *cg)
 static int kill_each(const struct cgroup *cg)
 {
 	auto_buf struct buf pids = { 0 };
-	pid_t self = getpid();
 	int r = cgroup_pids(cg, &pids), n = 0;
 
 	for (size_t i = 0; r == 0 && i < pids.len; i += sizeof(pid_t)) {
 		pid_t pid;
 
 		memcpy(&pid, pids.data + i, sizeof(pid));
-		if (pid != self && kill(pid, SIGKILL) == 0)
+		if (kill(pid, SIGKILL) == 0)
 			n++;
 	}
 	return r < 0 ? r : n;
@@ -202,8 +201,8 @@ int cgroup_kill(const struct cgroup *cg)
 	/* Linux 5.14 */
 	if (r >= 0 && cgroup_write(r, "cgroup.kill", "1") == 0)
 		return 0;
-	/* Whoever is frozen cannot fork, so one look is enough; else look until nothing is left. A process
-	 * that v1 froze dies when it is thawed. */
+	/* Whoever is frozen cannot fork, so one look is enough; else look until nothing is left.
+	 * A process that v1 froze dies when it is thawed. */
 	for (int round = 0; round < KILL_ROUNDS; round++) {
 		bool frozen = freezes && freeze(&f) == 0;
 

@@ -146,7 +146,8 @@ int cgroup_limit_check(const struct cgroup_limits *l)
 
 #define VALUE_MAX 48
 
-/* The number of WHICH for a version; -1: no limit. The file of a period or quota on v2 holds both. */
+/* The number of WHICH for a version; -1: no limit. The file of a period or quota on v2 holds
+ * both. */
 static int64_t amount(
 	enum cgroup_limit which, const struct cgroup_limits *l, bool unified, bool bfq)
 {
@@ -233,7 +234,8 @@ int cgroup_limit_write(
 	if (which == CGROUP_LIMIT_DEVICES)
 		return write_devices(l, dir, unified);
 	r = write_files(which, l, dir, unified);
-	/* v1 never lets memory be above memory and swap together: to raise it, raise those first. */
+	/* v1 never lets memory be above memory and swap together: to raise it, raise those
+	 * first. */
 	if (r == -EINVAL && which == CGROUP_LIMIT_MEMORY && !unified) {
 		write_files(CGROUP_LIMIT_SWAP, l, dir, unified);
 		r = write_files(which, l, dir, unified);

@@ -9,10 +9,11 @@
 
 #include "kernel/cgroupdev.h"
 
-/* A member that is 0 or NULL was not given: the limit is left as it is. -1 in a signed one: no limit. */
+/* A member that is 0 or NULL was not given: the limit is left as it is. -1 in a signed one: no
+ * limit. */
 struct cgroup_limits {
 	int64_t memory;      /* bytes */
-	int64_t memory_swap; /* bytes of memory and swap together; not given: as memory, so no swap */
+	int64_t memory_swap; /* bytes, memory and swap together; not given: as memory, so no swap */
 	int64_t memory_reservation; /* bytes kept as long as others can be taken from */
 	int64_t cpu_quota;          /* microseconds in each period */
 	uint64_t cpu_period;        /* microseconds */
@@ -54,8 +55,8 @@ bool cgroup_limit_given(enum cgroup_limit which, const struct cgroup_limits *l);
 /* -EINVAL, text: values that no kernel could take, or that contradict each other. */
 int cgroup_limit_check(const struct cgroup_limits *l);
 
-/* Write it into the directory DIR of either version. -ENOTSUP: this kernel, or the owner of the cgroup
- * above, does not let us; other errors are the value's. Text always. */
+/* Write it into the directory DIR of either version. -ENOTSUP: this kernel, or the owner of the
+ * cgroup above, does not let us; other errors are the value's. Text always. */
 int cgroup_limit_write(
 	enum cgroup_limit which, const struct cgroup_limits *l, int dir, bool unified);
 

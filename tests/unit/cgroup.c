@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* cgroup - unit test of the cgroup modules
  *
- * The host's own hierarchies, a view without v2 and a view of nothing but v2; each case in a process and a
- * mount namespace of its own, below one directory that is swept after each case. */
+ * The host's own hierarchies, a view without v2 and a view of nothing but v2; each case in a process
+ * and a mount namespace of its own, below one directory that is swept after each case. */
 #include "kernel/cgroup.h"
 
 #include <dirent.h>
@@ -240,7 +240,8 @@ static int kills_a_bomb(void)
 
 	WANT(create(&cg, "b", &l, CGROUP_BEST_EFFORT) == 0);
 	if (cg.unenforced & (1u << CGROUP_LIMIT_PIDS)) {
-		/* No limit of the kernel: a limit of the user would hit others. One child must do. */
+		/* No limit of the kernel: a limit of the user would hit others. One child must
+		 * do. */
 		pid = start(gate, wait_forever, -1);
 	} else {
 		pid = start(gate, bomb, -1);
@@ -435,8 +436,8 @@ static struct cgroup_device rule(bool allow, char type, int major, int minor, un
 	return (struct cgroup_device){ allow, type, major, minor, access };
 }
 
-/* Opens of null, zero, random, urandom, full and tty's c 5:0, a node of c 1:3 and one of c 1:4: a bit
- * for each that is allowed. */
+/* Opens of null, zero, random, urandom, full and tty's c 5:0, a node of c 1:3 and one of c 1:4:
+ * a bit for each that is allowed. */
 static int try_devices(void)
 {
 	static const struct {
@@ -458,7 +459,8 @@ static int try_devices(void)
 	return bits;
 }
 
-/* What of the above a process under the rules may do; the test runs in a mount namespace of its own. */
+/* What of the above a process under the rules may do; the test runs in a mount namespace of its
+ * own. */
 static int devices(const char *name, const struct cgroup_device *rules, size_t count)
 {
 	struct cgroup_limits l = { .devices = rules, .device_count = count };
@@ -685,8 +687,31 @@ static int clones_into(void)
 	WANT(create(&cg, "v", &none, 0) == 0 && cgroup_fd(&cg) >= 0);
 	pid = start(gate, wait_forever, cgroup_fd(&cg));
 	WANT(pid > 0 && is_inside(&cg, pid, path_of("v")) && cgroup_add(&cg, pid, true) == 0);
-	/* Not listed to those of another pid namespace: the number 0 must not be taken for one. */
 	WANT(cgroup_kill(&cg) == 0 && finish(pid) == 1000 + SIGKILL && cgroup_destroy(&cg) == 0);
+	cgroup_close(&cg);
+	return 0;
+}
+
+/* To another pid namespace a process is the number 0, which for kill would be the caller's group. */
+static int leaves_number_zero_out(void)
+{
+	struct cgroup cg;
+	struct buf pids = { 0 };
+	char text[16];
+	int gate[2];
+	pid_t pid, other;
+
+	WANT(create(&cg, "z", &none, 0) == 0);
+	pid = start(gate, wait_forever, cgroup_fd(&cg));
+	WANT(pid > 0 && unshare(CLONE_NEWPID) == 0);
+	other = fork();
+	if (other == 0) {
+		cgroup_read(cgroup_fd(&cg), "cgroup.procs", text, sizeof(text));
+		_exit(strcmp(text, "0\n") == 0 && cgroup_pids(&cg, &pids) == 0 && !pids.len ? 0
+											    : 1);
+	}
+	WANT(finish(other) == 0 && cgroup_kill(&cg) == 0 && finish(pid) == 1000 + SIGKILL);
+	WANT(cgroup_destroy(&cg) == 0);
 	cgroup_close(&cg);
 	return 0;
 }
@@ -829,6 +854,7 @@ static const struct {
 	{ "v2: devices", v2_view, limits_devices },
 	{ "v2: devices, narrower and inside", v2_view, limits_devices_further },
 	{ "v2: bad device rules", v2_view, refuses_devices },
+	{ "v2: processes of another pid namespace", v2_view, leaves_number_zero_out },
 	{ "v2: statistics", v2_view, counts },
 };
 
