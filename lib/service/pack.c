@@ -309,8 +309,15 @@ static int pack_name(struct pack *p, int *dir, const char *name)
 	if (*dir < 0)
 		return *dir;
 	buf_puts(&p->path, name);
-	if (fstatat(*dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	r = fstatat(*dir, name, &st, AT_SYMLINK_NOFOLLOW);
+	if (r < 0 && errno != ENOENT)
 		return failed(p, "look at");
+	/* An overlay lists the whiteouts of a directory that only one layer has, but they are not there. */
+	if (r < 0) {
+		p->path.len = len;
+		p->path.data[len] = '\0';
+		return 0;
+	}
 	if (S_ISDIR(st.st_mode)) {
 		buf_putc(&p->path, '/');
 		close(take_fd(dir));
