@@ -246,6 +246,16 @@ static uint32_t interpret(const struct seccomp_program *p, const struct seccomp_
 	abort();
 }
 
+/* What the program says to the call NAME with FIRST as its first argument. */
+static uint32_t says(size_t abi, const char *name, uint64_t first)
+{
+	struct seccomp_data data = { .nr = (int)filter_number(filter_syscall(name), abi),
+		.arch = seccomp_abis[abi].audit,
+		.args = { first } };
+
+	return interpret(&program, &data);
+}
+
 static bool holds(const struct seccomp_arg *arg, uint64_t is)
 {
 	if (arg->low)
@@ -398,6 +408,71 @@ static void check_model(void)
 	}
 	CHECK(call(SYS_getpid, 0, 0, 0) == 0); /* and the kernel takes it */
 	seccomp_filter_free(&f);
+}
+
+static const struct {
+	const char *name;
+	int cap;
+} needs[] = {
+	{ "acct", CAP_SYS_PACCT },
+	{ "bpf", CAP_BPF },
+	{ "bpf", CAP_SYS_ADMIN },
+	{ "chroot", CAP_SYS_CHROOT },
+	{ "clock_settime", CAP_SYS_TIME },
+	{ "fsopen", CAP_SYS_ADMIN },
+	{ "init_module", CAP_SYS_MODULE },
+	{ "mbind", CAP_SYS_NICE },
+	{ "mount", CAP_SYS_ADMIN },
+	{ "open_by_handle_at", CAP_DAC_READ_SEARCH },
+	{ "perf_event_open", CAP_PERFMON },
+	{ "perf_event_open", CAP_SYS_ADMIN },
+	{ "pidfd_getfd", CAP_SYS_PTRACE },
+	{ "reboot", CAP_SYS_BOOT },
+	{ "setns", CAP_SYS_ADMIN },
+	{ "syslog", CAP_SYSLOG },
+	{ "syslog", CAP_SYS_ADMIN },
+	{ "unshare", CAP_SYS_ADMIN },
+	{ "vhangup", CAP_SYS_TTY_CONFIG },
+};
+
+static void check_decisions(void)
+{
+	struct syscall private = { .number = { 0xf002, UINT16_MAX } };
+
+	unit_case("each capability allows its calls, for both ABIs");
+	for (size_t i = 0; i < ARRAY_LEN(needs); i++)
+		for (size_t abi = 0; abi < seccomp_abi_count; abi++) {
+			CHECK(load_default(0) == 0);
+			CHECK(says(abi, needs[i].name, 0) == SECCOMP_ERRNO(EPERM));
+			CHECK(load_default(CAP_BIT(needs[i].cap)) == 0);
+			CHECK(says(abi, needs[i].name, 0) == SECCOMP_RET_ALLOW);
+		}
+
+	unit_case("clone makes no namespace without a capability");
+	CHECK(load_default(PODMAN) == 0);
+	for (size_t abi = 0; abi < seccomp_abi_count; abi++)
+		for (int bit = 0; bit < 32; bit++)
+			CHECK(says(abi, "clone", 1ull << bit | BIT32) ==
+				(0x7e020000u >> bit & 1 ? SECCOMP_ERRNO(EPERM)
+							: SECCOMP_RET_ALLOW));
+
+	unit_case("numbers above the newest follow a default that lets calls happen");
+	CHECK(load("{\"defaultAction\":\"SCMP_ACT_ALLOW\"}", 0) == 0);
+	CHECK(interpret(&program,
+		      &(struct seccomp_data){ .nr = 2000, .arch = seccomp_abis[0].audit }) ==
+		SECCOMP_RET_ALLOW);
+	CHECK(load("{\"defaultAction\":\"SCMP_ACT_LOG\"}", 0) == 0);
+	CHECK(interpret(&program,
+		      &(struct seccomp_data){ .nr = 2000, .arch = seccomp_abis[0].audit }) ==
+		SECCOMP_RET_LOG);
+	CHECK(load("{\"defaultAction\":\"SCMP_ACT_KILL\"}", 0) == 0);
+	CHECK(interpret(&program,
+		      &(struct seccomp_data){ .nr = 2000, .arch = seccomp_abis[0].audit }) ==
+		SECCOMP_ERRNO(ENOSYS));
+
+	unit_case("the private calls of arm fit the table");
+	CHECK(filter_number(&private, 0) == 0xf0002);
+	CHECK(filter_number(&private, 1) == SECCOMP_NONE);
 }
 
 /* --- profiles --- */
@@ -693,6 +768,7 @@ int main(void)
 	check_i386();
 #endif
 	check_model();
+	check_decisions();
 	check_actions();
 	check_conditions();
 	check_arches();
