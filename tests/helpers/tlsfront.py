@@ -15,6 +15,8 @@ that is done (SNI is - if there was none).
   raw=HEX               no TLS: these bytes as soon as the client has spoken, then the end of the connection
   after=HEX             these bytes, unencrypted, in place of an answer
   silent                nothing is ever said
+  serve=FILE            the content of FILE in CERTS is the answer, and its end that of the connection
+  rude                  that end is without close_notify
 """
 import os
 import selectors
@@ -35,7 +37,7 @@ class Front:
     def __init__(self, certs, line):
         self.name, chain, key, *options = line.split()
         self.options = dict(o.split("=", 1) if "=" in o else (o, "") for o in options)
-        self.context, self.asked = None, threading.local()
+        self.certs, self.context, self.asked = certs, None, threading.local()
         if not {"raw", "silent"} & self.options.keys():
             self.context = self.make_context(f"{certs}/{chain}", f"{certs}/{key}")
         self.sockets = [socket.create_server(("127.0.0.1", 0), backlog=16)]
@@ -91,9 +93,21 @@ class Front:
                     os.write(plain, bytes.fromhex(self.options["after"]))
                     tls.recv(16384)
                     return
+                if "serve" in self.options:
+                    self.serve(tls)
+                    return
                 relay(tls, backend)
         finally:
             os.close(plain)
+
+
+    def serve(self, tls):
+        tls.recv(16384)
+        with open(f"{self.certs}/{self.options['serve']}", "rb") as f:
+            tls.sendall(f.read())
+        if "rude" not in self.options:
+            tls.settimeout(1)
+            tls.unwrap().close()
 
 
 def relay(tls, backend):

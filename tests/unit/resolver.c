@@ -265,7 +265,8 @@ static void resolv_conf(void)
 	CHECK_STR(show(&r.servers[0].address), "127.0.0.1");
 	resolver_free(&r);
 	unit_case("takes missing files for empty ones");
-	CHECK(resolver_load(&r, "/nonexistent/hosts", "/nonexistent/resolv.conf") == 0);
+	CHECK(resolver_load(&r, "/tmp/qbox-unit-none/hosts", "/tmp/qbox-unit-none/resolv.conf") ==
+		0);
 	CHECK(r.server_count == 1 && r.hosts.len == 0 && !*fail_text());
 	resolver_free(&r);
 	unit_case("refuses files over 1 MiB and directories");
