@@ -284,21 +284,31 @@ void image_list_free(struct image_list *l)
 	*l = (struct image_list){ 0 };
 }
 
+/* Is the layer DIR there, with its files? A link in its place would lead out of the store. */
+static bool is_whole(struct store *s, const char *dir)
+{
+	char path[2][DIGEST_TEXT + 128];
+	struct stat st;
+
+	snprintf(path[0], sizeof(path[0]), "%s/fs", dir);
+	snprintf(path[1], sizeof(path[1]), "%s/layer.json", dir);
+	return fstatat(s->layers, dir, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+		fstatat(s->layers, path[0], &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
+		faccessat(s->layers, path[1], F_OK, 0) == 0;
+}
+
 int image_check(struct store *s, const struct image *i)
 {
-	char path[DIGEST_TEXT + 16];
 	size_t n;
 	int r;
 
 	r = blob_exists(s, &i->manifest) && blob_exists(s, &i->config_digest)
 		? 0
 		: fail(ENOENT, "image '%s': its manifest or config is missing", i->reference);
-	for (n = 0; r == 0 && n < i->layer_count; n++) {
-		snprintf(path, sizeof(path), "%s/layer.json", i->layers[n]);
-		if (faccessat(s->layers, path, F_OK, 0) < 0)
+	for (n = 0; r == 0 && n < i->layer_count; n++)
+		if (!is_whole(s, i->layers[n]))
 			r = fail(ENOENT, "image '%s': layer '%.12s' is missing", i->reference,
 				i->layers[n]);
-	}
 	return r < 0 ? fail_hint(r, "bring it in again: qpull %s", i->reference) : 0;
 }
 
@@ -467,7 +477,7 @@ int image_find_layer(
 		digest_hex(out, keys[i]);
 		wait_deleting(s, out);
 		r = layer_facts_of(s, out, &f);
-		if (r == 0 && digest_equal(&f.diff_id, diff) &&
+		if (r == 0 && is_whole(s, out) && digest_equal(&f.diff_id, diff) &&
 			(f.chain_bound ? chain && digest_equal(&f.chain, chain) : keys[i] == diff))
 			return 0;
 	}

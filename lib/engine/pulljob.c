@@ -313,6 +313,25 @@ static int save_facts(struct pull *p, const struct pulljob *j, bool chain_bound)
 	return layer_facts_save(p->s->tmp, j->staging.dir, &facts);
 }
 
+/* Move the layer to its place. Another pull may have made the same tree under the same name: then that one
+ * stays, unless it has been damaged since. */
+static int move_in(struct pull *p, struct pulljob *j)
+{
+	char there[DIGEST_TEXT];
+	int r = file_rename(p->s->tmp, j->staging.name, p->s->layers, j->dir, RENAME_NOREPLACE);
+
+	if (r == 0) {
+		store_staged(p->s, &j->staging);
+		j->staged = false;
+	}
+	if (r != -EEXIST && r != -ENOTEMPTY)
+		return r;
+	fail_clear();
+	if (image_find_layer(p->s, &j->diff, &j->chain, there) == 0)
+		return 0;
+	return file_rename(p->s->tmp, j->staging.name, p->s->layers, j->dir, RENAME_EXCHANGE);
+}
+
 int pulljob_commit(struct pull *p, struct pulljob *j)
 {
 	int r, bound;
@@ -329,20 +348,11 @@ int pulljob_commit(struct pull *p, struct pulljob *j)
 		r = blob_adopt(p->s, j->staging.dir, "blob", &j->descriptor->digest);
 	if (r < 0)
 		return r;
-	r = file_rename(p->s->tmp, j->staging.name, p->s->layers, j->dir, RENAME_NOREPLACE);
-	j->staged = false;
-	if (r == -EEXIST || r == -ENOTEMPTY) {
-		/* Another pull made the same tree under the same name. */
-		fail_clear();
-		store_unstage(p->s, &j->staging);
-	} else if (r < 0) {
-		j->staged = true;
+	r = move_in(p, j);
+	if (r < 0)
 		return r;
-	} else {
-		store_staged(p->s, &j->staging);
-	}
 	r = image_add_layer(p->s, j->dir);
-	unpack_result_free(&j->result);
+	pulljob_abort(p, j);
 	if (r == 0)
 		job_done(p, j, false);
 	return r;

@@ -147,7 +147,7 @@ static void refuse_docker(int result, const char *text)
 static void test_two_layers(void)
 {
 	auto_buf struct buf a = { 0 }, b = { 0 }, gz = { 0 }, bad = { 0 };
-	char ids[3][DIGEST_TEXT], list[300];
+	char ids[2][DIGEST_TEXT], list[300], path[DIGEST_TEXT + 8];
 	struct image *image;
 	bool changed;
 
@@ -187,6 +187,20 @@ static void test_two_layers(void)
 	unit_case("layers that are here are not unpacked again");
 	CHECK(pull_as("docker-archive", "docker.tar", "copy:1", &image, &changed) == 0);
 	CHECK(started == 0 && done == 2 && existed == 2);
+	image_free(image);
+
+	unit_case("a layer whose files were replaced by a link is made again");
+	snprintf(path, sizeof(path), "%s/fs", ids[0] + 7);
+	CHECK(renameat(store->layers, path, scratch, "moved") == 0);
+	CHECK(symlinkat("/etc", store->layers, path) == 0);
+	CHECK(pull_as("docker-archive", "docker.tar", "copy:1", &image, &changed) == 0);
+	CHECK(started == 1 && done == 2 && existed == 1 && sound());
+	image_free(image);
+	unit_case("a layer that was replaced by a link too");
+	CHECK(renameat(store->layers, ids[0] + 7, scratch, "moved2") == 0);
+	CHECK(symlinkat("/etc", store->layers, ids[0] + 7) == 0);
+	CHECK(pull_as("docker-archive", "docker.tar", "copy:1", &image, &changed) == 0);
+	CHECK(started == 1 && sound() && access("/etc/passwd", F_OK) == 0);
 	image_free(image);
 
 	unit_case("the same layer twice, also when it needs those below");
