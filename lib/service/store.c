@@ -283,8 +283,12 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 	if (r == 0)
 		r = mode == STORE_WRITE ? begin_writing(s) : open_parts(s);
 	/* A writer was stopped before it had made all parts, so nothing can be there. */
-	if (r == -ENOENT && s->dir >= 0 && mode != STORE_WRITE)
-		r = fail(ENODATA, "the store '%s' has never been finished; it is empty", s->path);
+	if (r == -ENOENT && s->dir >= 0 && mode != STORE_WRITE) {
+		r = check_content(s);
+		if (r == 0)
+			r = fail(ENODATA, "the store '%s' has never been finished; it is empty",
+				s->path);
+	}
 	if (mode == STORE_RUN && (r == -ENOENT || r == -ENODATA)) {
 		fail_clear();
 		r = 0;
@@ -299,15 +303,17 @@ int store_open(struct store **out, const char *path, enum store_mode mode)
 
 void store_close(struct store *s)
 {
-	int *const fds[] = { &s->blobs, &s->refs, &s->layers, &s->tmp, &s->run, &s->dir, &s->lock };
-	size_t i;
-
 	if (!s)
 		return;
 	db_close(s->run_db);
 	db_close(s->db);
-	for (i = 0; i < ARRAY_LEN(fds); i++)
-		cleanup_close(fds[i]);
+	cleanup_close(&s->blobs);
+	cleanup_close(&s->refs);
+	cleanup_close(&s->layers);
+	cleanup_close(&s->tmp);
+	cleanup_close(&s->run);
+	cleanup_close(&s->dir);
+	cleanup_close(&s->lock);
 	free(s->path);
 	free(s);
 }

@@ -123,6 +123,7 @@ static void check_places(void)
 	CHECK(mkdir(path, 0755) == 0);
 	CHECK(mkdirat(dir, "s/letters", 0755) == 0);
 	CHECK(store_open(&s, path, STORE_WRITE) == -ENOTEMPTY);
+	CHECK(store_open(&s, path, STORE_READ) == -ENOTEMPTY);
 	CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0755 && entries(dir, "s") == 1);
 
 	unit_case("an interrupted beginning is gone on with");
