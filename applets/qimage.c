@@ -400,8 +400,8 @@ static int cmd_tag(struct args *args)
 	r = ref_parse(&ref, args->operands[1]);
 	if (r == 0 && ref.has_digest)
 		r = fail(EINVAL, "'%s': a tag cannot name a digest", args->operands[1]);
-	if (r == 0)
-		r = store_open(&s, want.store, STORE_WRITE);
+	args_check(args, r);
+	r = store_open(&s, want.store, STORE_WRITE);
 	if (r < 0)
 		return r;
 	r = image_tag(s, args->operands[0], &ref);
