@@ -374,8 +374,13 @@ static int end_run(struct store *s, struct container *c, const struct exit_recor
 		ch.event = again && state_next(c->row->state, EVENT_RESTART, &next) ? EVENT_RESTART
 										    : EVENT_END;
 		r = change(s, c, &ch);
-		if (r == 0 || (r != -ESTALE && r != -EINVAL))
-			return r < 0 ? r : 1;
+		if (r == 0)
+			return 1;
+		if (r != -ESTALE && r != -EINVAL && r != -ENOENT)
+			return r;
+		fail_clear();
+		if (r == -ENOENT)
+			break;
 	}
 	return 0; /* another was faster */
 }

@@ -125,11 +125,11 @@ bool container_is_supervised(struct store *s, const struct container *c);
 /* "Up 3 minutes", "Exited (0) 2 hours ago". OUT holds 96. */
 void container_status(struct store *s, const struct container *c, char *out, size_t size);
 
-/* All facts as one object; the same names as everywhere. *OUT is the caller's. */
+/* What run.db knows as one object; the same names as everywhere. *OUT is the caller's. */
 int container_describe(struct store *s, const struct container *c, struct json **out);
 
-/* What of the image, name and so on is kept in container.json, for who needs more than the row. -ENOENT. */
-int container_facts(struct store *s, const struct container *c, struct json **out);
+/* The same and what its files say: policy, layers, "spec" (what runs). */
+int container_inspect(struct store *s, const struct container *c, struct json **out);
 
 /* --- places; descriptors are the caller's --- */
 

@@ -4,12 +4,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/fail.h"
 #include "base/time.h"
 #include "engine/container.h"
 #include "engine/containerfile.h"
 #include "engine/reconcile.h"
+#include "kernel/fd.h"
 #include "kernel/file.h"
+
+#define SPEC_MAX (1u << 20)
 
 bool container_is_supervised(struct store *s, const struct container *c)
 {
@@ -56,17 +60,6 @@ void container_status(struct store *s, const struct container *c, char *out, siz
 	}
 }
 
-int container_facts(struct store *s, const struct container *c, struct json **out)
-{
-	auto_close int home = container_home(s, c);
-
-	*out = NULL;
-	if (home < 0)
-		return home == -ENOENT ? fail(ENOENT, "container '%s' has no files", c->row->name)
-				       : home;
-	return containerfile_load(home, c->row->id, out);
-}
-
 /* --- JSON --- */
 
 /* NAME as RFC 3339 and NAME_ns; no time is "" and 0, so that every member is always there. */
@@ -85,7 +78,8 @@ static bool add_exit(struct json *to, const struct instance *i)
 	struct exit_record none = { .reason = REASON_EXITED };
 	const struct exit_record *e = i->has_last ? &i->last : &none;
 
-	return json_add(to, "exit_code", json_new_int(e->code)) &&
+	return json_add(to, "running", json_new_bool(i->state == STATE_RUNNING)) &&
+		json_add(to, "exit_code", json_new_int(e->code)) &&
 		json_add(to, "exit_known", json_new_bool(e->known)) &&
 		json_add(to, "exit_signal", json_new_int(e->signal)) &&
 		json_add(to, "exit_reason",
@@ -146,4 +140,38 @@ int container_describe(struct store *s, const struct container *c, struct json *
 		return fail(ENOMEM, "out of memory");
 	*out = take_ptr(j);
 	return 0;
+}
+
+/* What of container.json is not told yet, and what runs. */
+static int add_files(const struct container *c, int home, struct json *to)
+{
+	auto_json struct json *facts = NULL, *spec = NULL;
+	auto_buf struct buf text = { 0 };
+	int r = containerfile_load(home, c->row->id, &facts);
+
+	for (const struct json *m = r == 0 ? facts->child : NULL; m; m = m->next)
+		if (strcmp(m->key, "v") != 0 && !json_get(to, m->key) &&
+			!json_add(to, m->key, json_copy(m)))
+			return fail(ENOMEM, "out of memory");
+	if (r == 0)
+		r = fd_read_file(home, "spec.json", &text, SPEC_MAX);
+	if (r == 0)
+		r = json_parse(buf_str(&text), text.len, &spec);
+	if (r == 0 && !json_add(to, "spec", take_ptr(spec)))
+		r = fail(ENOMEM, "out of memory");
+	return r;
+}
+
+int container_inspect(struct store *s, const struct container *c, struct json **out)
+{
+	auto_close int home = container_home(s, c);
+	auto_json struct json *j = NULL;
+	int r = container_describe(s, c, &j);
+
+	*out = NULL;
+	if (r == 0 && home >= 0)
+		r = add_files(c, home, j);
+	if (r == 0)
+		*out = take_ptr(j);
+	return r;
 }

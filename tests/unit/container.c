@@ -329,10 +329,339 @@ static void check_loss(void)
 	CHECK(listed() == 1 && state_of("web") == STATE_STOPPED);
 }
 
-int main(void)
+/* A process that makes the container NAME, comes as far as STEP and is gone. */
+enum step { CREATE, START_AGAIN, STOP, REMOVE, RUN };
+static void die_at(enum step step, const char *name, bool durable)
+{
+	static const enum container_event events[] = {
+		[START_AGAIN] = EVENT_START,
+		[STOP] = EVENT_STOP,
+	};
+	pid_t pid = fork();
+	struct container *c = NULL;
+
+	if (pid == 0) {
+		s = NULL; /* a handle never crosses a fork */
+		open_store();
+		if (step == CREATE || step == RUN) {
+			c = create(name, durable);
+			if (step == RUN)
+				start(c);
+		} else if (container_find(s, name, &c) == 0 && container_lock(s, c, true) == 0) {
+			if (step == REMOVE) {
+				c->row->state = STATE_REMOVING;
+				proc_identify(&c->row->owner, 0);
+				CHECK(instance_update(s, c->row) == 0);
+			} else {
+				CHECK(container_event(s, c, events[step]) == 0);
+			}
+		}
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static void check_repair(void)
+{
+	struct container *c, *other = NULL;
+	struct container_new n = { .name = "web" };
+	pid_t pid;
+
+	unit_case("killed while creating: nothing is left");
+	fresh();
+	die_at(CREATE, "web", true);
+	die_at(CREATE, "tmp", false);
+	CHECK(entries("run/c") == 2 && entries("s/containers") == 1);
+	CHECK(listed() == 0 && entries("run/c") == 0 && entries("s/containers") == 0);
+
+	unit_case("and the name is free for the next");
+	die_at(CREATE, "web", true);
+	CHECK(container_create(s, &n, &other) == 0 && other);
+	container_remove(s, other);
+	container_free(other);
+
+	unit_case("killed while starting again: stopped, its last exit is what it was");
+	c = create("web", true);
+	pid = start(c);
+	reap(pid);
+	CHECK(state_of("web") == STATE_STOPPED);
+	die_at(START_AGAIN, "web", true);
+	CHECK(state_of("web") == STATE_STOPPED);
+
+	unit_case("killed while stopping: runs on");
+	CHECK(container_lock(s, c, true) == 0 && container_event(s, c, EVENT_START) == 0);
+	pid = start(c);
+	die_at(STOP, "web", true);
+	CHECK(state_of("web") == STATE_RUNNING);
+
+	unit_case("killed while stopping, and it ended: stopped");
+	die_at(STOP, "web", true);
+	reap(pid);
+	CHECK(state_of("web") == STATE_STOPPED);
+
+	unit_case("killed while removing: removed by whoever looks");
+	die_at(REMOVE, "web", true);
+	CHECK(listed() == 0 && entries("run/c") == 0 && entries("s/containers") == 0);
+	container_free(c);
+
+	unit_case("while a command lives nobody else repairs");
+	c = create("web", false);
+	CHECK(listed() == 1 && state_of("web") == STATE_CREATING);
+	CHECK(container_find(s, "web", &other) == 0);
+	CHECK(container_lock(s, other, false) == -EAGAIN && strstr(fail_text(), "creating"));
+	container_free(other);
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
+
+	unit_case("a directory without a row is swept, one that is locked is not");
+	CHECK(mkdirat(dir, "run/c/0000000000000000000000000000000000000000000000000000000000000001",
+		      0700) == 0);
+	CHECK(listed() == 0 && entries("run/c") == 0);
+}
+
+/* The monitor holds alive: what it will write down is not guessed. */
+static void check_monitor(void)
+{
+	struct exit_record e = { .known = true, .code = 5, .reason = REASON_EXITED, .run = 1 };
+	struct container *c = NULL;
+	struct container_start again = { 0 };
+	int alive, run;
+	char id[65];
+	pid_t pid;
+
+	unit_case("the process ended and the monitor has not told yet: still running");
+	fresh();
+	c = create("web", false);
+	strcpy(id, c->row->id);
+	run = container_run_dir(s, id);
+	alive = file_lock(run, "alive", FILE_LOCK_EXCLUSIVE, false);
+	CHECK(alive >= 0);
+	pid = start(c);
+	CHECK(container_is_supervised(s, c));
+	reap(pid);
+	CHECK(state_of("web") == STATE_RUNNING);
+
+	unit_case("as soon as its record is there, that is the answer");
+	strcpy(e.id, id);
+	e.ended = time_now();
+	CHECK(exitrecord_save(run, &e) == 0);
+	CHECK(state_of("web") == STATE_COUNT);
+	memset(&e, 0, sizeof(e));
+	CHECK(container_find_exit(s, id, &e) == 1 && e.code == 5);
+	close(alive);
+	close(run);
+	CHECK(container_ended(s, c, &e, false) == 0); /* what the monitor does next */
+	container_free(c);
+
+	unit_case("an exit of an earlier run or another container is not taken for it");
+	c = create("web", true);
+	run = container_run_dir(s, c->row->id);
+	pid = start(c);
+	snprintf(e.id, sizeof(e.id), "%s", c->row->id);
+	e = (struct exit_record){ .known = true, .code = 6, .run = 9, .ended = 1 };
+	memcpy(e.id, c->row->id, sizeof(e.id));
+	CHECK(exitrecord_save(run, &e) == 0);
+	reap(pid);
+	CHECK(container_reload(s, c) == 0 && c->row->state == STATE_STOPPED);
+	CHECK(c->row->has_last && !c->row->last.known && c->row->last.run == 1);
+
+	unit_case("restarts: the number of the run goes up, the end of an old run says nothing");
+	CHECK(container_lock(s, c, true) == 0 && container_event(s, c, EVENT_START) == 0);
+	pid = start(c);
+	e = (struct exit_record){ .known = true, .code = 1, .ended = time_now() };
+	CHECK(container_ended(s, c, &e, true) == 1);
+	CHECK(c->row->state == STATE_RESTARTING && c->row->run == 3 && c->row->restarts == 1);
+	e.run = 2;
+	CHECK(container_ended(s, c, &e, true) == 1 && c->row->run == 3);
+	CHECK(proc_identify(&again.init, pid) == 0 && container_started(s, c, &again) == 0);
+	CHECK(container_ended(s, c, &e, false) == 0 && c->row->state == STATE_RUNNING);
+
+	unit_case("what a command stops is not restarted");
+	CHECK(container_event(s, c, EVENT_STOP) == 0);
+	e.run = 0;
+	e.code = 2;
+	CHECK(container_ended(s, c, &e, true) == 0 && c->row->state == STATE_STOPPED);
+	CHECK(container_reload(s, c) == 0 && c->row->last.code == 2 && c->row->last.run == 3);
+	reap(pid);
+	close(run);
+	container_free(c);
+
+	unit_case("a refused step names state and event");
+	c = find("web");
+	CHECK(container_event(s, c, EVENT_PAUSE) == -EINVAL);
+	CHECK_STR(fail_text(), "cannot pause container 'web': it is stopped");
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
+}
+
+/* End the child PID's life when it is killed, so that it is no zombie. */
+static void check_kill(void)
+{
+	struct exit_record e;
+	struct container *c, *other = NULL;
+	char name[] = "web";
+	struct container_new n = { .name = name, .replace = true };
+	pid_t pid;
+
+	signal(SIGCHLD, SIG_IGN);
+	unit_case("kill, wait, remove");
+	fresh();
+	c = create("web", true);
+	pid = start(c);
+	CHECK(container_wait(s, c, 30, &e) == -ETIMEDOUT);
+	CHECK(container_kill(s, c) == 0 && c->row->state == STATE_STOPPED && kill(pid, 0) < 0);
+	CHECK(container_kill(s, c) == 0);
+	CHECK(container_wait(s, c, 0, &e) == 1 && !e.known);
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
+
+	unit_case("one that is removed at its end");
+	c = create("web", false);
+	start(c);
+	CHECK(container_kill(s, c) == -ENOENT && listed() == 0);
+	CHECK(container_wait(s, c, 0, &e) == 1 && e.reason == REASON_LOST);
+	container_free(c);
+
+	unit_case("--replace ends and removes who has the name");
+	c = create("web", true);
+	pid = start(c);
+	CHECK(container_create(s, &n, &other) == 0 && other && listed() == 1);
+	CHECK(kill(pid, 0) < 0 && strcmp(other->row->id, c->row->id) != 0);
+	container_free(c);
+	container_remove(s, other);
+	container_free(other);
+	signal(SIGCHLD, SIG_DFL);
+
+	unit_case("a stranger with the number of a dead process lives on");
+	c = create("web", true);
+	pid = start(c);
+	CHECK(container_reload(s, c) == 0);
+	c->row->init.start++;
+	CHECK(instance_update(s, c->row) == 0);
+	CHECK(container_kill(s, c) == 0 && c->row->state == STATE_STOPPED && kill(pid, 0) == 0);
+	reap(pid);
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
+}
+
+static void check_mounts(void)
+{
+	char canary[160], where[160];
+	struct container *c;
+
+	if (geteuid() != 0) {
+		unit_skip("what is mounted in it survives", "needs root");
+		return;
+	}
+	unit_case("what is mounted in it survives");
+	fresh();
+	c = create("web", true);
+	reap(start(c));
+	CHECK(state_of("web") == STATE_STOPPED);
+	snprintf(canary, sizeof(canary), "%s/canary", top);
+	snprintf(where, sizeof(where), "%s/s/containers/%s/upper/in", top, c->row->id);
+	CHECK(mkdir(canary, 0700) == 0 && mkdir(where, 0700) == 0);
+	close(openat(dir, "canary/file", O_CREAT | O_CLOEXEC, 0600));
+	CHECK(mount(canary, where, NULL, MS_BIND, NULL) == 0);
+	CHECK(container_remove(s, c) == -EBUSY && strstr(fail_text(), "still mounted"));
+	CHECK(state_of("web") == STATE_STOPPED && exists("canary/file%s", ""));
+	CHECK(exists("s/containers/%s/container.json", c->row->id));
+	CHECK(umount2(where, MNT_DETACH) == 0);
+	CHECK(container_remove(s, c) == 0 && exists("canary/file%s", "") && listed() == 0);
+	container_free(c);
+}
+
+/* Of many that want a name one has it. */
+static void check_race(void)
+{
+	enum { COUNT = 50 };
+	struct container_new n = { .name = "web" };
+	int status, won = 0, taken = 0, go[2];
+	struct container *c;
+	char byte;
+
+	unit_case("50 creations of one name at once: one wins");
+	fresh();
+	CHECK(pipe2(go, O_CLOEXEC) == 0);
+	for (int i = 0; i < COUNT; i++)
+		if (fork() == 0) {
+			int r;
+
+			s = NULL;
+			close(go[1]);
+			if (read(go[0], &byte, 1) != 0 || store_open(&s, NULL, STORE_WRITE) < 0)
+				_exit(9);
+			r = container_create(s, &n, &c);
+			if (r == 0)
+				r = container_event(s, c, EVENT_CREATED);
+			_exit(r == 0 ? 0 : r == -EEXIST ? 1 : 2);
+		}
+	close(go[1]);
+	close(go[0]);
+	for (int i = 0; i < COUNT; i++) {
+		wait(&status);
+		won += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		taken += WIFEXITED(status) && WEXITSTATUS(status) == 1;
+	}
+	CHECK(won == 1 && taken == COUNT - 1);
+	CHECK(listed() == 1 && state_of("web") == STATE_CREATED && entries("run/c") == 1);
+}
+
+/* For the applet tests: run COMMAND as the first process of the container NAME and be its monitor. */
+static int monitor(char **args)
+{
+	struct container_start st = { 0 };
+	struct exit_record e = { 0 };
+	struct container *c = NULL;
+	struct container_new n = {
+		.name = args[0],
+		.durable = strcmp(args[1], "durable") == 0,
+		.command = args[2],
+		.image_ref = "docker.io/library/web:1",
+		.image_digest = "sha256:0123",
+		.labels = (char *[]){ "tier=front", "empty", NULL },
+		.spec = "{\"process\":{}}",
+		.spec_len = strlen(n.spec),
+	};
+	int status, alive, run, r, go[2];
+	pid_t pid;
+	char byte;
+
+	if (store_open(&s, NULL, STORE_WRITE) < 0 || container_create(s, &n, &c) < 0 ||
+		pipe2(go, O_CLOEXEC) < 0)
+		goto failed;
+	run = container_run_dir(s, c->row->id);
+	alive = file_lock(run, "alive", FILE_LOCK_EXCLUSIVE, false);
+	pid = alive < 0 ? -1 : fork();
+	if (pid == 0) {
+		fd_close_others(&go[0], 1);
+		if (read(go[0], &byte, 1) == 1)
+			execvp(args[2], args + 2);
+		_exit(127);
+	}
+	if (pid < 0 || proc_identify(&st.init, pid) < 0 || proc_identify(&st.monitor, 0) < 0 ||
+		container_started(s, c, &st) < 0 || write(go[1], "", 1) != 1)
+		goto failed;
+	container_unlock(c);
+	printf("%s\n", c->row->id);
+	fflush(stdout);
+	proc_wait(pid, &status);
+	exitrecord_set_status(&e, status);
+	e.ended = time_now();
+	r = container_ended(s, c, &e, false);
+	if (r >= 0)
+		return 0;
+failed:
+	printf("# %s\n", fail_text());
+	return 1;
+}
+
+int main(int argc, char **argv)
 {
 	char path[64];
 
+	if (argc > 3)
+		return monitor(argv + 1);
 	log_init(open("/dev/null", O_WRONLY | O_CLOEXEC), "unit", false);
 	if (!mkdtemp(top))
 		return 1;
@@ -347,6 +676,11 @@ int main(void)
 	check_life(true);
 	check_names();
 	check_loss();
+	check_repair();
+	check_monitor();
+	check_kill();
+	check_mounts();
+	check_race();
 
 	store_close(s);
 	path_remove_tree(AT_FDCWD, top);

@@ -26,7 +26,7 @@ static const char *const wanted[STATE_COUNT][EVENT_COUNT] = {
 static void check_table(void)
 {
 	enum container_state next;
-	char name[80];
+	static char name[80];
 
 	for (int s = 0; s < STATE_COUNT; s++)
 		for (int e = 0; e < EVENT_COUNT; e++) {
