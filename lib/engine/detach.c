@@ -23,10 +23,32 @@ struct detach {
 	const struct detach_launcher *launcher;
 	void *state;
 	int status; /* of a start that failed */
+	bool told;  /* run.db knows of the start that goes on */
 	struct monitor monitor;
 	struct ctl_server ctl;
 	struct crilog log;
 };
+
+int detach_start(struct store *s, const struct container *c, const struct supervise_policy *policy,
+	const char *spec, int *status)
+{
+	auto_close int dir = container_run_dir(s, c->row->id);
+	auto_close int home = dir < 0 ? -1 : container_home(s, c);
+	struct handover h = {
+		.id = c->row->id,
+		.store = s->path,
+		.run = c->row->run,
+		.policy = *policy,
+		.spec = spec,
+		.dir = dir,
+		.home = home,
+	};
+
+	*status = 125;
+	if (dir < 0 || home < 0)
+		return dir < 0 ? dir : home;
+	return handover_start(&h, status);
+}
 
 /* --- telling run.db --- */
 
@@ -76,17 +98,24 @@ static int tell_in_child(const struct detach *d, const struct news *n)
 static int created(void *ctx, const struct container_start *start)
 {
 	struct container_start s = *start;
-	const struct detach *d = ctx;
+	struct detach *d = ctx;
 	int r = proc_identify(&s.monitor, 0);
 
-	return r < 0 ? r : tell_in_child(d, &(struct news){ .start = &s });
+	if (r == 0)
+		r = tell_in_child(d, &(struct news){ .start = &s });
+	d->told = r == 0;
+	return r;
 }
 
-static int begin(void *ctx, struct monitor *m, pid_t *pid)
+static int begin(void *ctx, struct monitor *m, pid_t *pid, bool *counts)
 {
 	struct detach *d = ctx;
+	int r;
 
-	return d->launcher->begin(d->state, &d->h, m, created, d, pid, &d->status);
+	d->told = false;
+	r = d->launcher->begin(d->state, &d->h, m, created, d, pid, &d->status);
+	*counts = d->told;
+	return r;
 }
 
 static void end(void *ctx, struct monitor *m)
@@ -156,6 +185,7 @@ int detach_serve(int fd, const struct detach_launcher *launcher, void *state)
 	d.launcher = launcher;
 	d.state = state;
 	d.status = 125;
+	d.told = false;
 	r = handover_receive(&d.h, fd);
 	if (r == 0)
 		r = serve(&d);

@@ -10,12 +10,18 @@
 #include "engine/handover.h"
 #include "engine/monitor.h"
 
+/* In the command that starts it: start the monitor of C, which is in state creating or starting and whose spec
+ * is the JSON text SPEC, and wait until it runs. Else *STATUS is 125, 126 or 127, and what becomes of C is the
+ * caller's to say, after it has told the user. Hold its lock. */
+int detach_start(struct store *s, const struct container *c, const struct supervise_policy *policy,
+	const char *spec, int *status);
+
 /* How the container is made. */
 struct detach_launcher {
-	/* Open M, whose wishes about log and control socket are set, make the container that H->spec tells of and call CREATED when its first process is
-	 * there and has not executed anything yet; if that fails, so does the start. *PID is that
-	 * process. Else a negative errno value with text, nothing is left, and *STATUS is 125, 126 or
-	 * 127. */
+	/* Set what else M is to want besides its log and its control socket, open it, make the container
+	 * that H->spec tells of, and call CREATED when its first process is there and has not executed
+	 * anything yet; if that fails, so does the start. *PID is that process. Else a negative errno
+	 * value with text, nothing is left, and *STATUS is 125, 126 or 127. */
 	int (*begin)(void *state, const struct handover *h, struct monitor *m,
 		int (*created)(void *ctx, const struct container_start *start), void *ctx,
 		pid_t *pid, int *status);

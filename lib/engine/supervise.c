@@ -66,76 +66,103 @@ static void init_record(const struct supervise *s, struct exit_record *e, int64_
 		fail_clear(); /* no /proc any more: the end matters more */
 }
 
-/* One run. The result of begin; *E is how it ended in any case. */
-static int run_once(const struct supervise *s, struct exit_record *e, bool first)
+static void fail_start(struct exit_record *e)
+{
+	e->reason = REASON_START_FAILED;
+	e->code = 125;
+	snprintf(e->error, sizeof(e->error), "%s", fail_text());
+	e->ended = time_now();
+}
+
+/* A run up to its end, which *E tells. */
+static void watch(const struct supervise *s, pid_t pid, struct exit_record *e)
 {
 	struct monitor *m = s->monitor;
 	struct proc_id id;
-	int status = 0, r;
-	pid_t pid;
+	int status = 0;
 
-	r = s->hooks->begin(s->ctx, m, &pid);
-	if (first)
-		s->hooks->ready(s->ctx, r);
-	if (r < 0) {
-		e->reason = REASON_START_FAILED;
-		e->code = 125;
-		snprintf(e->error, sizeof(e->error), "%s", fail_text());
-		e->ended = time_now();
-		return r;
-	}
 	e->started = time_now();
 	e->pid = pid;
 	if (proc_identify(&id, pid) == 0)
 		e->start = (int64_t)id.start;
-	r = monitor_run(m, pid, &status);
-	e->ended = time_now();
-	monitor_describe(m, status, e);
-	if (r < 0)
+	if (monitor_run(m, pid, &status) < 0)
 		exitrecord_set_lost(e);
+	else
+		monitor_describe(m, status, e);
+	e->ended = time_now();
 	s->hooks->end(s->ctx, m);
-	return 0;
 }
 
-/* Stopped while it waited for its next run, which then is over before it began. */
-static void end_waiting(const struct supervise *s, struct exit_record *e, int64_t run)
+static bool tell(const struct supervise *s, const struct exit_record *e, bool again)
 {
-	e->run = run;
-	e->reason = REASON_STOPPED;
-	e->pid = e->start = e->started = 0;
-	e->ended = time_now();
 	save(s, e);
-	s->hooks->ended(s->ctx, e, false);
+	return s->hooks->ended(s->ctx, e, again) && again;
+}
+
+/* The first start has failed as R and the recorded text say: whoever waits for that answer may remove the
+ * container as soon as it comes, so the run is over before. */
+static void refuse_start(const struct supervise *s, const struct exit_record *e, int r, bool counts)
+{
+	auto_buf struct buf text = { 0 }, hint = { 0 };
+
+	if (counts) {
+		buf_puts(&text, fail_text());
+		buf_puts(&hint, fail_hint_text());
+		tell(s, e, false);
+		fail(-r, "%s", buf_str(&text));
+		if (hint.len)
+			fail_hint(r, "%s", buf_str(&hint));
+	}
+	s->hooks->ready(s->ctx, r);
+}
+
+/* Stopped while it waited for its next run, which then is over before it began; people see how the last
+ * one ended. */
+static void end_waiting(const struct supervise *s, struct exit_record *last, int64_t run)
+{
+	last->run = run;
+	last->reason = REASON_STOPPED;
+	last->pid = last->start = last->started = 0;
+	last->ended = time_now();
+	tell(s, last, false);
 }
 
 int supervise_run(const struct supervise *s)
 {
 	struct monitor *m = s->monitor;
+	struct exit_record e, last = { 0 };
 	int64_t delay = 0, run = s->run;
 
 	for (unsigned restarts = 0;; restarts++) {
-		struct exit_record e;
 		int64_t begun = time_mono();
-		bool again;
+		bool again, counts = false;
+		pid_t pid;
 		int r;
 
 		init_record(s, &e, run);
-		r = run_once(s, &e, restarts == 0);
-		if (r < 0 && restarts == 0)
+		r = s->hooks->begin(s->ctx, m, &pid, &counts);
+		if (r < 0)
+			fail_start(&e);
+		if (r < 0 && restarts == 0) {
+			refuse_start(s, &e, r, counts);
 			return r;
+		}
+		if (restarts == 0)
+			s->hooks->ready(s->ctx, 0);
+		if (r == 0)
+			watch(s, pid, &e);
 		again = supervise_again(&s->policy, &e, restarts);
-		/* A start that failed and is tried again is no run of its own. */
-		if (r == 0 || !again) {
-			save(s, &e);
-			again = s->hooks->ended(s->ctx, &e, again) && again;
+		/* A start that failed before it was written down, and is tried again, is no run. */
+		if (r == 0 || counts || !again) {
+			again = tell(s, &e, again);
+			last = e;
 			run++;
 		}
 		if (!again)
 			return 0;
 		delay = supervise_delay(delay, time_mono() - begun);
-		r = monitor_pause(m, delay);
-		if (r < 0 || m->stopping) {
-			end_waiting(s, &e, run);
+		if (monitor_pause(m, delay) < 0 || m->stopping) {
+			end_waiting(s, &last, run);
 			return 0;
 		}
 	}

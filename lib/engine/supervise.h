@@ -32,11 +32,11 @@ int64_t supervise_delay(int64_t last, int64_t up);
 /* What a run is made of. */
 struct supervise_hooks {
 	/* Start the container: *PID, a child, runs, and the monitor is open. -errno with text: it
-	 * could not, and nothing is left. */
-	int (*begin)(void *ctx, struct monitor *m, pid_t *pid);
+	 * could not, and nothing is left; *COUNTS: but it is written down as a run, whose end this is. */
+	int (*begin)(void *ctx, struct monitor *m, pid_t *pid, bool *counts);
 	/* Give back what begin took, the monitor last. */
 	void (*end)(void *ctx, struct monitor *m);
-	/* The first begin has come to R; if it failed there is no run and nothing else is called. */
+	/* The first begin has come to R; if it failed nothing else is called. */
 	void (*ready)(void *ctx, int r);
 	/* The run of E is over, its exit files are written. Returns whether it is to be started again,
 	 * which it is only if AGAIN. */

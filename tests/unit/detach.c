@@ -72,10 +72,13 @@ static int begin(void *state, const struct handover *h, struct monitor *m,
 	r = proc_identify(&start.init, *pid);
 	if (r == 0)
 		r = created(ctx, &start);
-	if (r == 0 && write(p[1], "g", 1) != 1)
+	if (r == 0 && strstr(h->spec, "lacking"))
+		r = fail_hint(fail(ENOEXEC, "run 'lacking': no interpreter"), "add one");
+	else if (r == 0 && write(p[1], "g", 1) != 1)
 		r = fail_errno("go");
 	close(p[1]);
 	if (r < 0) {
+		*status = 127;
 		waitpid(*pid, NULL, 0);
 		monitor_close(m);
 	}
@@ -93,6 +96,7 @@ static const struct detach_launcher launcher = { begin, end };
 /* --- who starts it --- */
 
 static struct store *store;
+static char reason[256]; /* why the last start failed */
 static char path[] = "/tmp/qbox-detach.XXXXXX";
 
 static int start(const char *name, const char *spec, bool durable, struct supervise_policy policy,
@@ -106,25 +110,18 @@ static int start(const char *name, const char *spec, bool durable, struct superv
 		.restart = policy.restart,
 		.restart_max = policy.max,
 	};
-	struct handover h = { .store = store->path, .policy = policy, .spec = spec };
 	int status, r;
 
 	*out = NULL;
 	r = container_create(store, &n, out);
 	if (r < 0)
 		return r;
-	h.id = (*out)->row->id;
-	h.run = (*out)->row->run;
-	h.dir = container_run_dir(store, h.id);
-	h.home = container_home(store, *out);
 	fflush(stdout);
-	r = handover_start(&h, &status);
-	close(h.dir);
-	close(h.home);
+	r = detach_start(store, *out, &policy, spec, &status);
 	if (r < 0) {
-		int saved = container_remove(store, *out);
-
-		CHECK(saved == 0 && status == 127);
+		CHECK(status == 127);
+		snprintf(reason, sizeof(reason), "%s", fail_text());
+		CHECK(container_remove(store, *out) == 0);
 		return r;
 	}
 	container_unlock(*out);
@@ -205,9 +202,15 @@ static void test_end(void)
 
 	unit_case("leaves nothing when it cannot start");
 	CHECK(start("never", "{\"do\":\"missing\"}", true, no, &c) == -ENOENT);
-	CHECK_STR(fail_text(), "run 'missing': No such file");
+	CHECK_STR(reason, "run 'missing': No such file");
 	container_free(c);
 	CHECK(container_find(store, "never", &c) == -ENOENT);
+	for (int durable = 0; durable < 2; durable++) {
+		CHECK(start("late", "{\"do\":\"lacking\"}", durable, no, &c) == -ENOEXEC);
+		CHECK_STR(reason, "run 'lacking': no interpreter");
+		container_free(c);
+		CHECK(container_find(store, "late", &c) == -ENOENT);
+	}
 }
 
 static void test_stop(void)

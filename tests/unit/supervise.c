@@ -16,7 +16,8 @@ static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef012345
 
 /* A story: how each run ends, and what was seen of it. */
 struct story {
-	const char *runs; /* a digit: exit status; k: killed; f: cannot start */
+	const char *
+		runs; /* a digit: exit status; k: killed; f: cannot start; w: the same, written down */
 	size_t begun, ended, refused;
 	int ready;   /* how often it was called */
 	int first;   /* with what */
@@ -27,13 +28,14 @@ struct story {
 	int open; /* begins without end */
 };
 
-static int begin(void *ctx, struct monitor *m, pid_t *pid)
+static int begin(void *ctx, struct monitor *m, pid_t *pid, bool *counts)
 {
 	struct story *s = ctx;
 	char what = s->runs[s->begun++];
 	int other[3];
 
-	if (what == 'f')
+	*counts = what != 'f';
+	if (what == 'f' || what == 'w')
 		return fail(ENOENT, "no such thing");
 	CHECK(monitor_open(m, other) == 0);
 	for (int i = 0; i < 3; i++)
@@ -70,6 +72,7 @@ static bool ended(void *ctx, const struct exit_record *e, bool again)
 {
 	struct story *s = ctx;
 
+	fail_clear();
 	s->ended++;
 	s->run = e->run;
 	s->reason = e->reason;
@@ -162,10 +165,19 @@ static void test_runs(void)
 	CHECK(s.ready == 1 && s.first == -ENOENT && s.ended == 0);
 	CHECK_STR(fail_text(), "no such thing");
 
+	s = (struct story){ .runs = "w" };
+	CHECK(run(&s, RESTART_ALWAYS, 0) == -ENOENT);
+	CHECK(s.first == -ENOENT && s.ended == 1 && !s.again && s.reason == REASON_START_FAILED);
+	CHECK_STR(fail_text(), "no such thing");
+
 	unit_case("starts again after a failure, after a kill, after a start that fails");
 	s = (struct story){ .runs = "1kf0" };
 	CHECK(run(&s, RESTART_ON_FAILURE, 0) == 0);
 	CHECK(s.begun == 4 && s.ended == 3 && s.ready == 1 && s.run == 5 && s.code == 0);
+
+	s = (struct story){ .runs = "1w0" };
+	CHECK(run(&s, RESTART_ON_FAILURE, 0) == 0);
+	CHECK(s.begun == 3 && s.ended == 3 && s.run == 5);
 
 	unit_case("as often as it may");
 	s = (struct story){ .runs = "1111" };
