@@ -302,28 +302,28 @@ static void test_dumpable(void)
 {
 	struct stat st;
 	char path[32];
-	int status, ready[2];
+	int status, ready[2], hold[2];
 	char c;
 	pid_t pid;
 
-	CHECK(pipe(ready) == 0);
+	CHECK(pipe(ready) == 0 && pipe(hold) == 0);
 	pid = fork();
 	if (pid == 0) {
+		close(hold[1]);
 		if (setresgid(65534, 65534, 65534) < 0 || network_not_dumpable() < 0)
 			_exit(1);
 		syscall(SYS_write, ready[1], "x", 1);
-		for (;;)
-			syscall(SYS_read, ready[0], &c, 1),
-				syscall(SYS_clock_nanosleep, 0, 0,
-					&(struct timespec){ .tv_sec = 1 }, NULL);
+		syscall(SYS_read, hold[0], &c, 1); /* until the parent is done, or gone */
+		leave(0);
 	}
 	close(ready[1]);
 	CHECK(read(ready[0], &c, 1) == 1);
 	snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
 	CHECK(stat(path, &st) == 0 && st.st_gid == 0);
-	kill(pid, SIGKILL);
+	close(hold[1]);
 	waitpid(pid, &status, 0);
 	close(ready[0]);
+	close(hold[0]);
 }
 
 int main(void)

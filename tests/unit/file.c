@@ -148,6 +148,23 @@ static void test_names(void)
 	CHECK(strlen(a) == 16 && strspn(a, "0123456789abcdef") == 16 && strcmp(a, b) != 0);
 }
 
+/* Give PID time to block in a system call: the state in its stat line; a second at most. */
+static void wait_asleep(pid_t pid)
+{
+	char path[32], line[256], state = 'R';
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	for (int i = 0; i < 100 && state != 'S'; i++) {
+		FILE *f = fopen(path, "r");
+
+		if (f && fgets(line, sizeof(line), f) && strrchr(line, ')'))
+			state = strrchr(line, ')')[2];
+		if (f)
+			fclose(f);
+		usleep(10000);
+	}
+}
+
 static void test_lock(void)
 {
 	int a, b, status;
@@ -175,6 +192,7 @@ static void test_lock(void)
 		_exit(b >= 0 && faccessat(dir, "lock", F_OK, 0) == 0 ? 0 : 1);
 	}
 	/* Whether or not the child waits already, it must end with a lock on the name. */
+	wait_asleep(pid);
 	file_unlock_remove(dir, "lock", a);
 	waitpid(pid, &status, 0);
 	CHECK(status == 0);
@@ -192,6 +210,11 @@ static void test_lock(void)
 	file_unlock_remove(dir, "lock", a);
 	CHECK(entries(dir) == 0);
 	CHECK(file_lock(dir, "no/lock", FILE_LOCK_SHARED, false) == -ENOENT);
+
+	unit_case("is not taken through a symbolic link");
+	CHECK(symlinkat("elsewhere", dir, "lock") == 0);
+	CHECK(file_lock(dir, "lock", FILE_LOCK_EXCLUSIVE, false) == -ELOOP);
+	CHECK(faccessat(dir, "elsewhere", F_OK, 0) < 0 && unlinkat(dir, "lock", 0) == 0);
 }
 
 /* COUNT increments of a number in a file by many processes; the lock file is removed each time. */

@@ -81,6 +81,37 @@ static void manifests(void)
 	CHECK(parse("{\"schemaVersion\":2,\"layers\":[]}", NULL) == -EBADMSG);
 	CHECK(parse("{\"schemaVersion\":2,\"manifests\":[7]}", NULL) == -EBADMSG);
 	CHECK(parse("", NULL) == -EBADMSG);
+#define SIZED(size)                                                                              \
+	"{\"schemaVersion\":2,\"config\":{\"mediaType\":\"" OCI_TYPE_CONFIG "\",\"digest\":" SHA \
+	",\"size\":" size "},\"layers\":[]}"
+	CHECK(parse(SIZED("8388608"), NULL) == 0);
+	CHECK(parse(SIZED("8388609"), NULL) == -EFBIG);
+}
+
+/* DOCUMENT with spaces behind it, LEN bytes in all. */
+static void pad(struct buf *out, const char *document, size_t len)
+{
+	buf_clear(out);
+	buf_puts(out, document);
+	while (out->len < len)
+		buf_putc(out, ' ');
+}
+
+static void sizes(void)
+{
+	auto_buf struct buf b = { 0 };
+	struct oci_config c;
+
+	unit_case("takes manifests of 4 MiB and configs of 8 MiB, not a byte more");
+	pad(&b, MANIFEST("", LAYER), 4 << 20);
+	CHECK(parse(buf_str(&b), NULL) == 0);
+	buf_putc(&b, ' ');
+	CHECK(parse(buf_str(&b), NULL) == -EFBIG);
+	pad(&b, "{\"os\":\"linux\",\"rootfs\":{\"diff_ids\":[]}}", 8 << 20);
+	CHECK(oci_config_parse(&c, b.data, b.len) == 0);
+	oci_config_free(&c);
+	buf_putc(&b, ' ');
+	CHECK(oci_config_parse(&c, b.data, b.len) == -EFBIG);
 }
 
 static void layer_count(void)
@@ -185,6 +216,7 @@ int main(void)
 {
 	manifests();
 	layer_count();
+	sizes();
 	platforms();
 	configs();
 	oci_document_free(&doc);
