@@ -10,7 +10,10 @@
 #include "base/json.h"
 #include "engine/spec.h"
 
-#define SPEC_LAYERS       "qbox.layers"
+#define SPEC_LAYERS "qbox.layers"
+#define SPEC_UPPER_HOME \
+	"." /* value of qbox.upper: in the directory of the container, wherever it is */
+
 #define SPEC_UPPER        "qbox.upper"
 #define SPEC_USER         "qbox.user"
 #define SPEC_GROUPS       "qbox.groups"

@@ -155,7 +155,8 @@ static int stat_root(struct start *s, struct stat *st)
 	return 0;
 }
 
-/* The top of an overlay is its upper directory. One on disk is there already when a container starts again. */
+/* The top of an overlay is its upper directory. One on disk is the container's when it starts again; before its
+ * first mount there is nothing in work/ yet. */
 static int make_upper(struct start *s, int at)
 {
 	struct stat st;
@@ -163,10 +164,11 @@ static int make_upper(struct start *s, int at)
 
 	if (r < 0)
 		return r;
-	if (mkdirat(at, "work", 0700) < 0 && errno != EEXIST)
-		return start_failed(s, errno, "work");
-	if (mkdirat(at, "upper", 0700) < 0)
-		return errno == EEXIST ? 0 : start_failed(s, errno, "upper");
+	if ((mkdirat(at, "upper", 0700) < 0 && errno != EEXIST) ||
+		(mkdirat(at, "work", 0700) < 0 && errno != EEXIST))
+		return start_failed(s, errno, "upper");
+	if (faccessat(at, "work/work", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
 	if (fchownat(at, "upper", st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0 ||
 		fchmodat(at, "upper", st.st_mode & 07777, 0) < 0)
 		return start_failed(s, errno, "upper");
