@@ -106,7 +106,7 @@ static int make_cgroup(struct run *r)
 	int n;
 
 	if (spec->cgroups == SPEC_CGROUPS_DISABLED)
-		return spec->limited && strict ? fail(EINVAL, "limits need a cgroup") : 0;
+		return spec->limited ? fail(EINVAL, "limits need a cgroup") : 0;
 	if (r->launch->id)
 		snprintf(path, sizeof(path), "qbox/%s", r->launch->id);
 	else

@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "base/time.h"
 #include "engine/containerfile.h"
+#include "kernel/cgroup.h"
+#include "kernel/cgroupkill.h"
 #include "kernel/file.h"
 #include "kernel/path.h"
 #include "service/catalog.h"
@@ -46,6 +48,15 @@ static bool may_restart(struct store *s, const struct container *c)
 		containerfile_restarts(j);
 }
 
+/* What a monitor takes away that lives to see the end. */
+static void remove_cgroup(const char *text)
+{
+	auto_cgroup struct cgroup cg = { 0 };
+
+	if (!*text || cgroup_open(&cg, text) < 0 || cgroup_kill(&cg) < 0 || cgroup_destroy(&cg) < 0)
+		fail_clear(); /* there is none, or somebody holds it: the state matters more */
+}
+
 /* Its first process is gone. DIR is RUN/c/ID. The monitor writes the record before it ends, so look for the
  * monitor first. */
 static int settle_end(struct store *s, struct container *c, int dir)
@@ -58,6 +69,8 @@ static int settle_end(struct store *s, struct container *c, int dir)
 	fail_clear();
 	if (monitored && (!seen || may_restart(s, c)))
 		return 0;
+	if (!monitored)
+		remove_cgroup(c->row->cgroup);
 	if (!seen) {
 		e = (struct exit_record){ .run = c->row->run, .ended = time_now() };
 		exitrecord_set_lost(&e);

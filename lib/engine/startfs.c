@@ -106,7 +106,7 @@ static int wait_for_go(struct start *s)
 	/* A parent that died says nothing. */
 	if (fd_read(s->gate, &go, 1) != 1)
 		return -ECANCELED;
-	s->told = s->placed = true;
+	s->told = true;
 	return 0;
 }
 
@@ -124,9 +124,11 @@ int start_cgroup(struct start *s)
 	int r = 0;
 
 	/* Only a mount of cgroup2 cannot wait for the rest. */
-	if (s->unified && !s->placed)
+	if (!s->unified)
+		return 0;
+	if (!s->placed)
 		r = wait_for_go(s);
-	return r < 0 || !s->placed ? r : unshare_cgroup(s);
+	return r < 0 ? r : unshare_cgroup(s);
 }
 
 int start_gate(struct start *s)
