@@ -80,6 +80,19 @@ look()
 	show "qstore verify"
 }
 
+# The life of a container that nobody waits for.
+loop()
+{
+	note "without a terminal, on its own, limited; then look, ask it to end, and remove it"
+	show "qrun -d --name=clock -m 32m --pids-limit=20 $REGISTRY/busybox:1 sh -c 'while date; do sleep 1; done'"
+	sleep 1.5
+	show "qps"
+	show "qlogs --tail=1 clock"
+	show "qstop -t 1 clock"
+	show "qps -a"
+	show "qrm clock"
+}
+
 # Run something in each image; the shell's quotes are for show's eval.
 run()
 {
@@ -88,6 +101,7 @@ run()
 		[ -z "$debian" ] || show "qrun --rm $REGISTRY/debian:12 grep PRETTY_NAME /etc/os-release"
 		note "the status is the command's own"
 		show "qrun --rm $REGISTRY/busybox:1 sh -c 'exit 7' || echo \"status \$?\""
+		loop
 	elif [ -e "$scratch/root/bin/busybox" ]; then
 		show "qrun --rm small:1 /bin/busybox ls -l /"
 	else
