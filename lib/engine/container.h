@@ -131,6 +131,10 @@ int container_describe(struct store *s, const struct container *c, struct json *
 /* The same and what its files say: policy, layers, "spec" (what runs). */
 int container_inspect(struct store *s, const struct container *c, struct json **out);
 
+/* Call EACH for the name of every layer that a container needs; some come more than once. -EBADMSG when a
+ * container.json is damaged: then nobody knows. A result other than 0 ends the walk and is returned. */
+int container_layers(struct store *s, int (*each)(void *ctx, const char *dir), void *ctx);
+
 /* --- places; descriptors are the caller's --- */
 
 int container_run_dir(struct store *s, const char *id); /* RUN/c/ID */

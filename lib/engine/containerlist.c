@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* container - find and list containers */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,9 @@
 #include "base/fail.h"
 #include "base/str.h"
 #include "engine/container.h"
+#include "engine/containerfile.h"
 #include "engine/reconcile.h"
+#include "service/catalog.h"
 
 void container_list_free(struct container_list *l)
 {
@@ -144,6 +147,44 @@ int container_find(struct store *s, const char *name, struct container **out)
 		return r == -ENOENT ? not_found(s, name) : r;
 	*out = take_ptr(c);
 	return 0;
+}
+
+/* --- layers --- */
+
+struct layer_walk {
+	struct store *s;
+	int (*each)(void *ctx, const char *dir);
+	void *ctx;
+};
+
+/* The layers in STORE/containers/ID: rows may be missing while nobody has looked since a boot. */
+static int walk_layers(void *ctx, const char *id)
+{
+	struct layer_walk *w = ctx;
+	auto_json struct json *j = NULL;
+	auto_close int home = strlen(id) == 64 ? container_store_dir(w->s, id) : -ENOENT;
+	const struct json *layers = NULL, *item;
+	int r = home < 0 ? home : containerfile_load(home, id, &j);
+
+	if (r == 0 && json_get_array(j, "layers", &layers) <= 0)
+		r = fail(EBADMSG, "container %.12s: container.json is damaged", id);
+	for (item = r == 0 ? layers->child : NULL; item && r == 0; item = item->next)
+		if (item->type == JSON_STRING)
+			r = w->each(w->ctx, item->string);
+	return r == -ENOENT ? 0 : r; /* it has just been removed */
+}
+
+int container_layers(struct store *s, int (*each)(void *ctx, const char *dir), void *ctx)
+{
+	struct layer_walk w = { s, each, ctx };
+	auto_close int all = s->dir < 0
+		? -1
+		: openat(s->dir, "containers", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int r = reconcile_open(s);
+
+	if (r == 0)
+		r = instance_layers(s, each, ctx);
+	return r == 0 && all >= 0 ? catalog_walk(all, walk_layers, &w) : r;
 }
 
 int container_find_exit(struct store *s, const char *name, struct exit_record *out)

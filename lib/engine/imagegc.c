@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "engine/container.h"
 #include "engine/image.h"
 #include "engine/imageindex.h"
 #include "format/oci.h"
@@ -132,6 +133,11 @@ static int add_image(struct store *s, struct imagegc_live *live, const struct im
 	return r;
 }
 
+static int add_layer(void *ctx, const char *dir)
+{
+	return set_add(ctx, dir);
+}
+
 int imagegc_live(struct store *s, struct imagegc_live *out)
 {
 	auto_image_list struct image_list list = { 0 };
@@ -147,6 +153,8 @@ int imagegc_live(struct store *s, struct imagegc_live *out)
 		r = fail_hint(-EBADMSG, "qstore repair puts it right");
 	for (n = 0; n < list.count && r == 0; n++)
 		r = add_image(s, out, list.items[n]);
+	if (r == 0)
+		r = container_layers(s, add_layer, &out->layers);
 	if (r == 0)
 		r = imageindex_load(s, &index);
 	if (r == -ENOENT)
@@ -409,6 +417,9 @@ static int remove_chosen(struct collection *c)
 	r = store_leases(c->s, "layer", add_lease, &c->leased.layers);
 	if (r == 0)
 		r = store_leases(c->s, "blob", add_lease, &c->leased.blobs);
+	/* Again: one may have been made since, and looks for its layers now. */
+	if (r == 0)
+		r = container_layers(c->s, add_layer, &c->leased.layers);
 	if (r == 0 && !c->gc->dry_run)
 		r = db_begin(db);
 	if (r < 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* imagegc - remove references, and what no reference needs any more
  *
- * Alive is what files in refs/, foreign entries of index.json and leases of live processes name. The decision
- * and the renames happen under index.lock, which image_add takes too; a pull leases a layer before it looks
- * whether it exists, and waits for that lock when the row says "deleting". */
+ * Alive is what files in refs/, containers, foreign entries of index.json and leases of live
+ * processes name. The decision and the renames happen under index.lock, which image_add takes too;
+ * a pull leases a layer before it looks whether it exists, and waits for that lock when the row
+ * says "deleting". */
 #ifndef ENGINE_IMAGEGC_H
 #define ENGINE_IMAGEGC_H
 
@@ -27,8 +28,8 @@ struct imagegc_live {
 void imagegc_live_free(struct imagegc_live *l);
 bool imagegc_has(struct imagegc_set *set, const char *name);
 
-/* Collect what refs/ and index.json name. -EBADMSG when a file in refs/ is damaged: then nobody knows what is
- * garbage. */
+/* Collect what refs/, containers and index.json name. -EBADMSG when a file of them is damaged: then
+ * nobody knows what is garbage. */
 int imagegc_live(struct store *s, struct imagegc_live *out);
 
 /* What went. SAY (may be NULL) is told each step: "untagged" with the reference, "deleted" with the digest of

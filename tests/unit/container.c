@@ -619,6 +619,7 @@ static int monitor(char **args)
 		.command = args[2],
 		.image_ref = "docker.io/library/web:1",
 		.image_digest = "sha256:0123",
+		.layers = (char *[]){ getenv("LAYER"), NULL },
 		.labels = (char *[]){ "tier=front", "empty", NULL },
 		.spec = "{\"process\":{}}",
 		.spec_len = strlen(n.spec),
