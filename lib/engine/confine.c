@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <linux/mount.h>
 #include <sched.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -22,18 +23,36 @@
 
 /* Calls that any of our processes needs to compute, to use what it holds open and to end. No memory becomes
  * code. */
-#define CALLS_BASE                                                                                \
-	{ SYS_read }, { SYS_write }, { SYS_pread64 }, { SYS_pwrite64 }, { SYS_readv },            \
-		{ SYS_writev }, { SYS_lseek }, { SYS_close }, { SYS_fstat }, { SYS_brk },         \
-		{ SYS_mmap, 2, PROT_EXEC, 0 }, { SYS_mprotect, 2, PROT_EXEC, 0 }, { SYS_munmap }, \
-		{ SYS_mremap }, { SYS_madvise }, { SYS_clock_gettime }, { SYS_rt_sigreturn },     \
-		{ SYS_rt_sigprocmask }, { SYS_rt_sigaction }, { SYS_restart_syscall },            \
-		{ SYS_exit }, { SYS_exit_group },                                                 \
-	{                                                                                         \
-		SYS_getrandom                                                                     \
-	}
-
-static const struct seccomp_call calls_parser[] = { CALLS_BASE };
+static const struct seccomp_call calls_base[] = {
+	{ SYS_read },
+	{ SYS_write },
+	{ SYS_pread64 },
+	{ SYS_pwrite64 },
+	{ SYS_readv },
+	{ SYS_writev },
+	{ SYS_lseek },
+	{ SYS_close },
+	{ SYS_fstat },
+	{ SYS_brk },
+	{ SYS_mmap, 2, PROT_EXEC, 0 },
+	{ SYS_mprotect, 2, PROT_EXEC, 0 },
+	{ SYS_munmap },
+	{ SYS_mremap },
+	{ SYS_madvise },
+	{ SYS_clock_gettime },
+	{ SYS_rt_sigreturn },
+	{ SYS_rt_sigprocmask },
+	{ SYS_rt_sigaction },
+	{ SYS_restart_syscall },
+	{ SYS_exit },
+	{ SYS_exit_group },
+	{ SYS_getrandom },
+#ifdef __SANITIZE_ADDRESS__
+	/* The sanitizer before a process ends, its C library after a fork. */
+	{ SYS_sigaltstack },
+	{ SYS_set_robust_list },
+#endif
+};
 
 /* A fork has its own memory, but no namespace of its own: it would be privileged there. */
 #define CLONE_NAMESPACES                                                               \
@@ -41,7 +60,6 @@ static const struct seccomp_call calls_parser[] = { CALLS_BASE };
 		CLONE_NEWPID | CLONE_NEWNET)
 
 static const struct seccomp_call calls_network[] = {
-	CALLS_BASE,
 	/* Not AF_UNIX: the sockets of this host's services are control of it. No fcntl: F_SETOWN would
 	 * send signals. */
 	{ SYS_socket, 0, ~0u, AF_INET },
@@ -75,7 +93,6 @@ static const struct seccomp_call calls_network[] = {
 };
 
 static const struct seccomp_call calls_unpack[] = {
-	CALLS_BASE,
 	{ SYS_openat },
 	{ SYS_openat2 },
 	{ SYS_newfstatat },
@@ -103,6 +120,19 @@ static const struct seccomp_call calls_unpack[] = {
 #endif
 };
 
+/* Allow the base and MORE. */
+static int allow(const struct seccomp_call *more, size_t count)
+{
+	struct seccomp_call all[ARRAY_LEN(calls_base) + 40];
+
+	if (count > ARRAY_LEN(all) - ARRAY_LEN(calls_base))
+		return fail(EINVAL, "a filter of %zu more calls", count);
+	memcpy(all, calls_base, sizeof(calls_base));
+	if (count)
+		memcpy(all + ARRAY_LEN(calls_base), more, count * sizeof(*more));
+	return seccomp_allow(all, ARRAY_LEN(calls_base) + count);
+}
+
 /* Standard input and output are the user's: passwords, a tar stream. Standard error stays, for our notes. */
 static int leave_standard(void)
 {
@@ -129,7 +159,7 @@ int confine_network(void)
 		r = fail_errno("protect the network process");
 	if (r == 0)
 		r = drop_all_capabilities();
-	return r < 0 ? r : seccomp_allow(calls_network, ARRAY_LEN(calls_network));
+	return r < 0 ? r : allow(calls_network, ARRAY_LEN(calls_network));
 }
 
 int confine_parser(void)
@@ -138,7 +168,7 @@ int confine_parser(void)
 
 	if (r == 0)
 		r = drop_all_capabilities();
-	return r < 0 ? r : seccomp_allow(calls_parser, ARRAY_LEN(calls_parser));
+	return r < 0 ? r : allow(NULL, 0);
 }
 
 /* Go to the directory that STAGING is, by its path, so that it is one of this mount namespace's. */
@@ -186,7 +216,7 @@ int confine_unpack(const char *path, int staging, int *root)
 	if (r == 0)
 		r = caps_set(keep);
 	if (r == 0)
-		r = seccomp_allow(calls_unpack, ARRAY_LEN(calls_unpack));
+		r = allow(calls_unpack, ARRAY_LEN(calls_unpack));
 	if (r < 0)
 		return r;
 	*root = take_fd(&fs);
