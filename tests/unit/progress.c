@@ -3,6 +3,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -11,12 +12,16 @@
 
 static char seen[100000];
 
-/* What was written to FD so far, which ends up in seen[]. */
+/* What was written to FD so far, which ends up in seen[]. A terminal hands it on in pieces, and later. */
 static const char *take(int fd)
 {
-	ssize_t n = read(fd, seen, sizeof(seen) - 1);
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t len = 0;
+	ssize_t n;
 
-	seen[n > 0 ? n : 0] = '\0';
+	while (poll(&p, 1, 50) == 1 && (n = read(fd, seen + len, sizeof(seen) - 1 - len)) > 0)
+		len += (size_t)n;
+	seen[len] = '\0';
 	return seen;
 }
 
