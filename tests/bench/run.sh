@@ -14,7 +14,8 @@ helpers=$PWD/tests/helpers
 scratch=$(mktemp -d /dev/shm/qbox-bench.XXXXXX) || exit
 trap 'registry_stop; umount -l "$scratch"/*/podman/overlay 2>/dev/null; rm -rf "$scratch"' EXIT
 trap 'exit 1' HUP INT TERM
-"$BUILD/qbox" --install -s "$scratch/bin" || exit
+mkdir "$scratch/bin" && ln -s "$(readlink -f "$BUILD/qbox")" "$scratch/bin/qbox" &&
+	"$BUILD/qbox" --install -s "$scratch/bin" || exit
 export PATH="$scratch/bin:$PATH" QBOX_STORE="$scratch/start/qbox" QBOX_RUN="$scratch/start/qrun"
 
 registry_start "$scratch/registry" || exit
