@@ -29,9 +29,9 @@ static bool is_protected(int fd)
 	struct statvfs st;
 	int seals = fcntl(fd, F_GET_SEALS);
 
-	if (seals >= 0)
-		return (seals & SEALS) == SEALS;
-	/* The flags of its mount and of its file system together. */
+	if (seals >= 0 && (seals & SEALS) == SEALS)
+		return true;
+	/* The flags of its mount and of its file system together; a file of a tmpfs has seals, too. */
 	return fstatvfs(fd, &st) == 0 && st.f_flag & ST_RDONLY;
 }
 
