@@ -765,6 +765,7 @@ int main(void)
 	check_facts();
 	check_race();
 	check_storm();
-	CHECK(path_remove_tree(AT_FDCWD, top) == 0);
+	/* From inside: /tmp may be a mount of its own. */
+	CHECK(chdir("/tmp") == 0 && path_remove_tree(AT_FDCWD, top + strlen("/tmp/")) == 0);
 	return unit_end();
 }
