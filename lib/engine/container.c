@@ -495,14 +495,14 @@ static int new_row(const struct container_new *n, struct instance **out)
 	i->image_digest = copy_of(n->image_digest);
 	i->command = copy_of(n->command);
 	i->cgroup = copy_of(NULL);
-	if (!i->image_ref || !i->image_digest || !i->command || !i->cgroup)
-		return fail(ENOMEM, "out of memory");
 	i->state = STATE_CREATING;
 	i->durable = n->durable;
 	i->foreground = n->foreground;
 	i->created = time_now();
 	i->run = 1;
-	r = copy_labels(n->labels, i);
+	r = i->image_ref && i->image_digest && i->command && i->cgroup
+		? copy_labels(n->labels, i)
+		: fail(ENOMEM, "out of memory");
 	if (r == 0)
 		r = set_owner(i, true);
 	if (r == 0)

@@ -176,6 +176,7 @@ int container_kill(struct store *s, struct container *c)
 		r = container_event(s, c, EVENT_STOP);
 	if (r < 0 || c->row->state != STATE_STOPPING)
 		return r;
-	r = signal_process(&c->row->init, SIGKILL);
+	/* One that waits to be started again has nothing but its monitor. */
+	r = signal_process(c->row->init.pid ? &c->row->init : &c->row->monitor, SIGKILL);
 	return r < 0 ? r : wait_for_end(s, c);
 }

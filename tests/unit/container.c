@@ -494,7 +494,34 @@ static void check_monitor(void)
 	container_free(c);
 }
 
-/* End the child PID's life when it is killed, so that it is no zombie. */
+/* Start C with a process that holds alive. */
+static pid_t start_monitored(struct container *c)
+{
+	struct container_start st = { 0 };
+	int run = container_run_dir(s, c->row->id), ready[2];
+	char byte;
+	pid_t pid;
+
+	CHECK(pipe2(ready, O_CLOEXEC) == 0);
+	pid = fork();
+	if (pid == 0) {
+		fd_close_others((int[]){ run, ready[1] }, 2);
+		if (file_lock(run, "alive", FILE_LOCK_EXCLUSIVE, false) < 0 ||
+			write(ready[1], "", 1) != 1)
+			_exit(1);
+	}
+	while (pid == 0)
+		pause();
+	CHECK(read(ready[0], &byte, 1) == 1 && proc_identify(&st.monitor, pid) == 0);
+	close(ready[0]);
+	close(ready[1]);
+	close(run);
+	st.init = st.monitor;
+	CHECK(container_started(s, c, &st) == 0);
+	container_unlock(c);
+	return pid;
+}
+
 static void check_kill(void)
 {
 	struct exit_record e;
@@ -530,6 +557,16 @@ static void check_kill(void)
 	container_free(c);
 	container_remove(s, other);
 	container_free(other);
+
+	unit_case("one that waits to be started again: its monitor goes");
+	c = create("web", true);
+	pid = start_monitored(c);
+	e = (struct exit_record){ .known = true, .code = 1, .ended = time_now() };
+	CHECK(container_ended(s, c, &e, true) == 1 && c->row->state == STATE_RESTARTING);
+	CHECK(state_of("web") == STATE_RESTARTING);
+	CHECK(container_kill(s, c) == 0 && c->row->state == STATE_STOPPED && kill(pid, 0) < 0);
+	CHECK(container_remove(s, c) == 0);
+	container_free(c);
 	signal(SIGCHLD, SIG_DFL);
 
 	unit_case("a stranger with the number of a dead process lives on");
