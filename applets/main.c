@@ -44,8 +44,9 @@ static const struct applet *applet_find(const char *name)
 	return NULL;
 }
 
-/* Run APPLET with the words of ARGV, NULL-terminated and without its name. */
-static int applet_run(const struct applet *applet, char **argv)
+/* Run APPLET with the words of ARGV, NULL-terminated and without its name, for a caller whose umask
+ * is MASK. */
+static int applet_run(const struct applet *applet, char **argv, mode_t mask)
 {
 	struct args args = {
 		.applet = applet->syntax.word,
@@ -54,6 +55,7 @@ static int applet_run(const struct applet *applet, char **argv)
 		.syntax = &applet->syntax,
 		.commands = applet->commands,
 		.command_count = applet->command_count,
+		.umask = mask,
 	};
 	bool ours = applet->usage_status == EXIT_OURS;
 	int status;
@@ -174,7 +176,7 @@ int qbox_main(struct args *args)
 
 	if (!applet)
 		unknown_applet(args->operands[0]);
-	return applet_run(applet, args->operands + 1);
+	return applet_run(applet, args->operands + 1, args->umask);
 }
 
 /* Descriptors 0-2 always exist, so that nothing we open later is taken for one of them. Where even
@@ -188,22 +190,29 @@ static void open_standard_fds(void)
 
 int main(int argc, char **argv)
 {
+	static char boot[] = "--boot";
 	const struct applet *applet;
 	const char *name;
+	mode_t mask;
 
 	open_standard_fds();
 	if (getauxval(AT_SECURE)) {
 		fail(EPERM, "refusing to run with the privileges of a set-id file");
 		die(EXIT_FAILURE);
 	}
-	umask(077);
+	mask = umask(077);
 	signal(SIGPIPE, SIG_DFL);
 	if (argc < 1)
 		return EXIT_USAGE;
 	name = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+	/* The kernel starts the first process as "init" and hands it words of its command line only. */
+	if (strcmp(name, "init") == 0 && getpid() == 1) {
+		argv[0] = boot;
+		return applet_run(applet_find("minit"), argv, mask);
+	}
 	/* A copy of the file may be called qbox-1.0 or qbox.debug. */
 	applet = applet_find(strncmp(name, "qbox", 4) == 0 ? "qbox" : name);
 	if (!applet)
 		unknown_applet(name);
-	return applet_run(applet, argv + 1);
+	return applet_run(applet, argv + 1, mask);
 }

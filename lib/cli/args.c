@@ -123,6 +123,8 @@ static int letter_option(struct args *args, int *opt)
 			args->cluster = rest;
 		return take_option(args, i, NULL, opt);
 	}
+	if (letter == 'h')
+		return -ECANCELED;
 	r = fail(EINVAL, "unknown option '-%c'", letter);
 	return fail_hint(r, "%s --help lists the options", args->applet);
 }

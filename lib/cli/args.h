@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "base/attr.h"
 
@@ -40,6 +41,7 @@ struct args {
 	const struct args_syntax *syntax;
 	const struct args_syntax *commands; /* NULL: none */
 	size_t command_count;
+	mode_t umask; /* the caller's; ours is 077 */
 
 	/* The option that args_next returned. */
 	const char *value; /* its argument; NULL for a boolean, or when an optional one is absent */
@@ -57,11 +59,12 @@ struct args {
 };
 
 /* Begin to read ARGV, NULL-terminated and without the program's name. It is re-ordered in place
- * and must live as long as ARGS, whose five first members the caller has set. */
+ * and must live as long as ARGS, whose members up to umask the caller has set. */
 void args_init(struct args *args, char **argv);
 
 /* The next option as its index in the table (an enum opt value), OPT_END after the last. Prints
- * the help and exits 0 at --help; ends the process at wrong usage. */
+ * the help and exits 0 at --help, and at -h where no option has that letter; ends the process at
+ * wrong usage. */
 int args_next(struct args *args);
 
 /* The same without ending the process: 1 and the index in *OPT, 0 at the end, -EINVAL with text and

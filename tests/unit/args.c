@@ -191,6 +191,14 @@ static void test_wrong(void)
 		CHECK(next_is(ENV, "--help"));
 		CHECK(args_try(&args, &opt) == -ECANCELED);
 	}
+	unit_case("-h, where no option has that letter");
+	{
+		BEGIN(permuting, "-ah", NULL);
+		int opt;
+
+		CHECK(next_is(ALL, NULL));
+		CHECK(args_try(&args, &opt) == -ECANCELED);
+	}
 	unit_case("a very long option");
 	{
 		char word[300] = "--";
