@@ -62,7 +62,7 @@ int container_list(struct store *s, struct container_list *out)
 	*out = (struct container_list){ 0 };
 	if (r < 0)
 		return r;
-	reconcile_sweep(s);
+	reconcile_sweep(s, &rows);
 	out->items = calloc(rows.count + 1, sizeof(*out->items));
 	if (!out->items)
 		return fail(ENOMEM, "out of memory");

@@ -209,8 +209,9 @@ int reconcile_container(struct store *s, struct container *c)
 
 struct import {
 	struct store *s;
-	int all;      /* STORE/containers, RUN/c */
-	bool durable; /* which of them */
+	int all;                          /* STORE/containers, RUN/c */
+	bool durable;                     /* which of them */
+	const struct instance_list *rows; /* when sweeping: what is known to have a row */
 };
 
 /* When the machine started, for ends that happened before. */
@@ -389,13 +390,21 @@ int reconcile_open(struct store *s)
 
 /* --- sweeping --- */
 
+static bool is_listed(const struct instance_list *rows, const char *id)
+{
+	for (size_t n = 0; n < rows->count; n++)
+		if (strcmp(rows->items[n]->id, id) == 0)
+			return true;
+	return false;
+}
+
 static int sweep_one(void *ctx, const char *id)
 {
 	struct import *im = ctx;
 	auto_instance struct instance *i = NULL;
 	auto_close int dir = -1, lock = -1;
 
-	if (strlen(id) != 64 || instance_get(im->s, id, &i) == 0)
+	if (strlen(id) != 64 || is_listed(im->rows, id))
 		return 0;
 	dir = openat(im->all, id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (dir < 0 || file_is_locked(dir, "alive"))
@@ -408,9 +417,9 @@ static int sweep_one(void *ctx, const char *id)
 	return 0;
 }
 
-void reconcile_sweep(struct store *s)
+void reconcile_sweep(struct store *s, const struct instance_list *rows)
 {
-	struct import im = { .s = s };
+	struct import im = { .s = s, .rows = rows };
 
 	walk(s->run, "c", sweep_one, &im);
 }

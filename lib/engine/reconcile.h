@@ -14,8 +14,8 @@ int reconcile_open(struct store *s);
 /* Repair C if nobody else is at it, and look again. -ENOENT without text: it is gone. */
 int reconcile_container(struct store *s, struct container *c);
 
-/* Remove the directories in RUN/c that have no row and no holder. */
-void reconcile_sweep(struct store *s);
+/* Remove the directories in RUN/c that have no row and no holder. ROWS are those known to have one. */
+void reconcile_sweep(struct store *s, const struct instance_list *rows);
 
 /* Is the process gone? What this pid namespace cannot tell is not gone. */
 bool reconcile_is_dead(const struct proc_id *id);
