@@ -123,6 +123,7 @@ t() {
 	if [ "$t_why" ]; then
 		t_failed=$((t_failed + 1))
 		printf 'not ok %d - %s\n%s' "$t_number" "$t_name" "$t_why"
+		[ -z "${T_STOP-}" ] || exit 1
 	else
 		echo "ok $t_number - $t_name"
 	fi
