@@ -2,8 +2,10 @@
 # make                  build/qbox, a static binary for the target of CC
 # make install          binary, links, man pages, completion below DESTDIR and PREFIX
 # make test             everything CI runs; make check: the quick part of it
+# make initramfs        build/initramfs.cpio.gz: the binary, its links, minit as /init; and what lies in
+#                       the directories TREE="DIR..."
 # make check-unit UNIT=NAME, make demo size lint asan fuzz mutants fault bench clean
-# Variables: CC or CROSS_COMPILE, CFLAGS LDFLAGS, DESTDIR PREFIX, V=1, BUILD VBUILD, FUZZ_SECONDS
+# Variables: CC or CROSS_COMPILE, CFLAGS LDFLAGS, DESTDIR PREFIX, TREE, V=1, BUILD VBUILD, FUZZ_SECONDS
 
 VERSION := 0.1.0
 SIZE_LIMIT := 1050000
@@ -131,11 +133,13 @@ fuzz:
 	+$(Q)$(fuzz_build) fuzzers && $(run) fuzz
 test:
 	+$(Q)tests/setup.sh && $(again) all units && $(asan_build) objects units && $(fuzz_build) objects fuzzers
-	$(Q)FUZZ_SECONDS=10 BUILD=$(BUILD) tests/run.sh layers unit applets asan fuzz
+	$(Q)FUZZ_SECONDS=10 BUILD=$(BUILD) tests/run.sh layers unit applets guest asan fuzz
 demo:
 	+$(Q)tests/setup.sh && $(again) all && BUILD=$(BUILD) tests/demo.sh
 size: $(BUILD)/qbox
 	$(Q)awk -v build=$(BUILD) -v limit=$(SIZE_LIMIT) -v total=$$(wc -c <$<) -f tests/size.awk $(BUILD)/qbox.map
+initramfs: $(BUILD)/qbox
+	$(Q)initramfs/build.sh $< $(BUILD)/initramfs.cpio.gz $(TREE)
 lint mutants fault bench: all
 	+$(Q)BUILD=$(BUILD) VBUILD=$(VBUILD) tests/$(if $(filter lint,$@),lint.sh,$@/run.sh)
 
@@ -150,7 +154,7 @@ clean:
 	rm -rf $(BUILD)
 
 FORCE:
-.PHONY: all vendor objects units fuzzers link-units link-fuzzers check-unit check asan fuzz test demo size lint mutants fault bench install clean FORCE
+.PHONY: all initramfs vendor objects units fuzzers link-units link-fuzzers check-unit check asan fuzz test demo size lint mutants fault bench install clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 -include $(shell find $(BUILD)/obj $(BUILD)/unit $(BUILD)/fuzzer -name '*.d' 2>/dev/null)

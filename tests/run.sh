@@ -9,6 +9,7 @@
 #         applets       tests/applets/*.test with $QBOX (build/qbox)
 #         asan          the units with AddressSanitizer and UBSan
 #         asan-applets  the applet tests with the sanitized binary
+#         guest         tests/guest/*.test, each in a machine of its own in an emulator
 #         fuzz          tests/fuzz/*.c for FUZZ_SECONDS each
 #
 # Each test prints TAP; here a passing file is one line, a failing one its failures. The last line
@@ -31,6 +32,7 @@ expand() {
 		layers | */*) echo "${suite%.test}" ;;
 		unit | asan) names "$suite" unit .c ;;
 		applets | asan-applets) names "$suite" applets .test ;;
+		guest) names guest guest .test ;;
 		fuzz) names fuzz fuzz .c ;;
 		*) echo "run.sh: unknown suite '$suite'" >&2; exit 2 ;;
 		esac
@@ -65,6 +67,7 @@ one() {
 	asan) ASAN_OPTIONS=allocator_may_return_null=1 timeout -k 5 300 "$BUILD/asan/unit/$name" ;;
 	applets) applet_test "${QBOX:-$BUILD/qbox}" "$name" ;;
 	asan-applets) applet_test "$BUILD/asan/qbox.debug" "$name" ;;
+	guest) sh tests/guest/run.sh "$name" ;;
 	fuzz) fuzz_test "$name" ;;
 	esac >"$log" 2>&1
 	status=$?

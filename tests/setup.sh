@@ -7,7 +7,7 @@ set -eu
 build='gcc make libc6-dev linux-libc-dev tcl dpkg-dev patch xz-utils bzip2'
 tests='docker-registry skopeo umoci buildah busybox-static mmdebstrap openssl apache2-utils attr
 	strace python3 clang libclang-rt-14-dev shellcheck cppcheck clang-format curl file e2fsprogs
-	binutils procps tini qemu-system-x86'
+	binutils procps tini qemu-system-x86 cpio'
 
 # shellcheck disable=SC2086 # word splitting is wanted
 installed=$(dpkg-query -Wf '${Package} ${db:Status-Status}\n' $build $tests 2>/dev/null || :)
