@@ -49,8 +49,10 @@ static int set_up(const struct init *init)
 	pid_t parent = getppid();
 	sigset_t all;
 
-	/* An inherited SIG_IGN would make the kernel reap in our place. */
-	sig_reset();
+	/* Inherited as ignored, the one would make the kernel reap in our place, and the other would
+	 * not stop us when we follow the program. The rest is blocked, which comes before ignored. */
+	signal(SIGCHLD, SIG_DFL);
+	signal(SIGTSTP, SIG_DFL);
 	all_signals(&all);
 	if (sigprocmask(SIG_SETMASK, &all, NULL) < 0)
 		return fail_errno("block signals");
