@@ -63,7 +63,7 @@ one() {
 	log=$results/$kind.$name.tap
 	case $kind in
 	layers) sh tests/layers.sh ;;
-	unit) timeout -k 5 300 "$BUILD/unit/$name" ;;
+	unit) timeout -k 5 "${UNIT_SECONDS:-300}" "$BUILD/unit/$name" ;;
 	asan) ASAN_OPTIONS=allocator_may_return_null=1 timeout -k 5 300 "$BUILD/asan/unit/$name" ;;
 	applets) applet_test "${QBOX:-$BUILD/qbox}" "$name" ;;
 	asan-applets) applet_test "$BUILD/asan/qbox.debug" "$name" ;;

@@ -69,7 +69,7 @@ build()
 # passes TREE TEST [STOP]	STOP: the first failure of an applet test is enough
 passes()
 {
-	(cd "$1" && BUILD=build JOBS=1 T_STOP=$3 sh tests/run.sh "$2") >"$1.log" 2>&1
+	(cd "$1" && BUILD=build JOBS=1 T_STOP=$3 UNIT_SECONDS=${3:+60} sh tests/run.sh "$2") >"$1.log" 2>&1
 }
 
 tests_of()
